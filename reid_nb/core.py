@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILE_NAMES', 'PROFILE_TABLE', 'Profile', 'known_name', 'profile', 'stream', 'rng', 'torch_rng', 'seed_all',
-           'data_path', 'cache_path', 'environment', 'write_whole', 'sha256', 'fingerprint', 'pick_device',
+           'data_path', 'cache_path', 'write_whole', 'sha256', 'fingerprint', 'progress', 'pick_device',
            'import_torchvision']
 
 # %% ../nbs/00_core.ipynb #66c338a8
@@ -110,19 +110,6 @@ def cache_path(
     root = Path(given) if given else Path(xdg or '~/.cache')/'reid_nb'
     return root.expanduser().resolve().joinpath(*parts)
 
-# %% ../nbs/00_core.ipynb #6eca168c
-@contextlib.contextmanager
-def environment(
-    **values # variables to set; None removes one
-):
-    "Environment variables for the length of a `with` block."
-    before = {k: os.environ.get(k) for k in values}
-    def put(d):
-        for k, v in d.items(): os.environ.pop(k, None) if v is None else os.environ.__setitem__(k, str(v))
-    put(values)
-    try: yield
-    finally: put(before)
-
 # %% ../nbs/00_core.ipynb #e6696472
 def _remove(path:Path):
     "Remove a file or a folder, if there."
@@ -184,6 +171,16 @@ def fingerprint(
     "A short name for plain values; equal values have equal names, in every process."
     import json
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(',', ':'), default=str).encode()).hexdigest()[:16]
+
+# %% ../nbs/00_core.ipynb #1ab0d830
+def progress(
+    over=None, # what to iterate over; None for a bar moved by hand with `.update(n)`
+    what:str='', # a word or two before the bar
+    **how # tqdm's own options, such as total=, unit='B', unit_scale=True
+): # -> tqdm
+    "A progress bar that appears after a second and leaves nothing behind."
+    from tqdm import tqdm
+    return tqdm(over, desc=what, leave=False, delay=1, **how)
 
 # %% ../nbs/00_core.ipynb #bfc45737
 def pick_device(
