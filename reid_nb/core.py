@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILE_NAMES', 'PROFILE_TABLE', 'Profile', 'known_name', 'profile', 'stream', 'rng', 'torch_rng', 'seed_all',
-           'data_path', 'cache_path', 'write_whole', 'sha256', 'fingerprint', 'progress', 'pick_device',
+           'data_path', 'cache_path', 'write_whole', 'need_space', 'sha256', 'fingerprint', 'progress', 'pick_device',
            'import_torchvision']
 
 # %% ../nbs/00_core.ipynb #66c338a8
@@ -154,6 +154,17 @@ def _put_folder(partial:Path, path:Path):
     if path.exists(): os.rename(path, old)
     os.rename(partial, path)
     _remove(old)
+
+# %% ../nbs/00_core.ipynb #4e3ff047
+def need_space(
+    path, # where something is to be written; need not exist yet
+    size:int, # bytes
+    what:str # for the message
+):
+    "OSError where the disk has not so much left, before anything is written."
+    there = next(p for p in (Path(path), *Path(path).resolve().parents) if p.exists())
+    if size > (free := shutil.disk_usage(there).free):
+        raise OSError(f'{what} needs {size / 1e9:.1f} GB, and {there} has {free / 1e9:.1f} GB left. Free some, or set REID_CACHE to another disk.')
 
 # %% ../nbs/00_core.ipynb #d38a758e
 def sha256(

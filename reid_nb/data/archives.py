@@ -7,13 +7,12 @@ __all__ = ['ARCHIVES', 'IMAGES', 'PUBLISHED', 'is_archive', 'unpack', 'find_part
            'tell_counts']
 
 # %% ../../nbs/12_archives.ipynb #3dd1d791
-import os, re, shutil, stat, tarfile, warnings, zipfile
+import os, re, shutil, stat, tarfile, warnings, zipfile, zlib
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
 
-from ..core import cache_path, fingerprint, progress, write_whole
+from ..core import cache_path, fingerprint, need_space, progress, write_whole
 from .records import count_records, make_records
 
 # %% ../../nbs/12_archives.ipynb #a5d70732
@@ -58,17 +57,13 @@ def unpack(
     if to.is_dir(): return to
     try:
         with (zipfile.ZipFile(archive) if archive.suffix.lower() == '.zip' else tarfile.open(archive)) as opened: _write_members(opened, archive, to)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as e:
-        if isinstance(e, OSError) and e.errno: raise
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as e:
         raise ValueError(f'{archive} is damaged or was cut off ({e}); nothing was unpacked. Download it again.') from e
     return to
 
 def _write_members(opened, archive:Path, to:Path):
     members = _members(opened, archive)
-    needed = sum(size for _, size, _ in members)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if needed > (free := shutil.disk_usage(to.parent).free):
-        raise OSError(28, f'{archive.name} needs {needed / 1e9:.1f} GB, and {to.parent} has {free / 1e9:.1f} GB left. Free some, or set REID_CACHE')
+    need_space(to, sum(size for _, size, _ in members), f'Unpacking {archive.name}')
     with write_whole(to) as folder:
         folder.mkdir()
         for name, _, read in progress(members, f'unpacking {archive.name}', unit='file'):

@@ -17,7 +17,7 @@ import pandas as pd
 from ..core import data_path, known_name
 from .archives import is_archive, read_names
 from .real import read_cuhk01, read_cuhk03, read_dukemtmc, read_market1501, read_mars, read_msmt17
-from .records import COLUMNS, load_records, make_records
+from .records import load_records, make_records
 from .synthetic import read_finegpr, read_gspr, read_personx, read_randperson, read_unrealperson
 
 # %% ../../nbs/15_datasets.ipynb #b05958e2

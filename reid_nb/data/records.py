@@ -61,7 +61,7 @@ def check_records(
 ) -> pd.DataFrame: # a row a fault: level, fault, rows, example, remedy; empty when all is well
     "Every fault of a table of records, explained."
     missing = [c for c in COLUMNS if c not in records.columns]
-    found = ([('error', f'no column {c}', len(records), '', f"add it; make_records fills in what it can") for c in missing]
+    found = ([('error', f'no column {c}', len(records), '', 'add it; make_records shows how a table is made') for c in missing]
              or [_fault(records, *f) for check in _CHECKS for f in check(records)] + ([_fault(records, *_absent(records))] if files else []))
     if not missing and len(records) == 0: found = [('error', 'no images at all', 0, '', 'look at the folder that was read')]
     return pd.DataFrame([f for f in found if f], columns=['level', 'fault', 'rows', 'example', 'remedy'])

@@ -7,7 +7,7 @@ __all__ = ['WEATHER', 'ILLUMINATION', 'ILLUMINATION_HOURS', 'RANDPERSON_FIRST_CA
            'read_finegpr', 'read_randperson', 'read_personx', 'read_unrealperson', 'read_gspr']
 
 # %% ../../nbs/14_synthetic.ipynb #cd5f02d6
-import os, re
+import os
 from pathlib import Path
 
 import numpy as np
