@@ -6,7 +6,6 @@
 __all__ = ['AUGMENTATIONS', 'IMAGENET_MEAN', 'IMAGENET_STD', 'make_augmentation', 'make_test_crop', 'augment', 'normalise']
 
 # %% ../../nbs/17_transforms.ipynb #27c3f9f4
-import numpy as np
 import torch
 
 from ..core import import_torchvision, known_name

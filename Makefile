@@ -1,0 +1,54 @@
+# Everything this project does from the outside. `make` alone lists it.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+SOURCES = settings.ini setup.py pyproject.toml constraints.txt
+JOBS   ?= 2
+PROFILE ?= mini
+
+.DEFAULT_GOAL := help
+.PHONY: help install reproduce test export docs lab clean check-python
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+check-python:
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "reid_nb needs Python 3.10 or newer, with venv; '$(PYTHON)' is not. Name another: make PYTHON=/path/to/python3"; exit 1; }
+
+# An environment of its own. Its stamp is written last, so that an installation that broke off starts again.
+$(VENV)/.installed: $(SOURCES) | check-python
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	@echo "installing reid_nb and what it needs into $(VENV) (a few minutes)"
+	$(PIP) -e '.[repro,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+install: $(VENV)/.installed ## make the environment (the other commands do it themselves)
+
+reproduce: $(VENV)/.installed ## run what the book can reproduce so far (PROFILE=mini, JOBS=2)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python workflow/reproduce.py --profile $(PROFILE) --jobs $(JOBS)
+
+test: $(VENV)/.installed ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
+	$(BIN)/python -m pytest
+	$(BIN)/nbdev-test --n_workers $(JOBS)
+	PYTHON=$(BIN)/python VENV=$(VENV)-wheel bash tests/wheel.sh
+
+export: $(VENV)/.installed ## write the library from the notebooks, and clean the notebooks
+	$(BIN)/nbdev-export
+	$(BIN)/nbdev-clean
+
+docs: $(VENV)/.docs ## build the site into site/
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/build.py
+
+lab: $(VENV)/.installed ## open the book in JupyterLab
+	$(BIN)/jupyter lab nbs
+
+clean: ## remove environments, builds and runs (figures/ and REID_CACHE stay)
+	rm -rf $(VENV) $(VENV)-wheel build dist *.egg-info site runs .pytest_cache .hypothesis .snakemake
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
