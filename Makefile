@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-PIP     = $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+PIP     = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
 SOURCES = settings.ini setup.py pyproject.toml constraints.txt
 JOBS   ?= 2
 PROFILE ?= mini
@@ -36,7 +36,7 @@ reproduce: $(VENV)/.installed ## run what the book can reproduce so far (PROFILE
 
 test: $(VENV)/.installed ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
 	$(BIN)/python -m pytest
-	$(BIN)/nbdev-test --n_workers $(JOBS)
+	$(BIN)/nbdev-test --n-workers $(JOBS)
 	PYTHON=$(BIN)/python VENV=$(VENV)-wheel bash tests/wheel.sh
 
 export: $(VENV)/.installed ## write the library from the notebooks, and clean the notebooks
