@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
-SOURCES = settings.ini setup.py pyproject.toml constraints.txt
+STAMP  := $(VENV)/.installed-$(shell cat settings.ini setup.py constraints.txt | cksum | cut -d" " -f1)
 JOBS   ?= 2
 PROFILE ?= mini
 
@@ -17,36 +17,37 @@ check-python:
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo "reid_nb needs Python 3.10 or newer, with venv; '$(PYTHON)' is not. Name another: make PYTHON=/path/to/python3"; exit 1; }
 
-# An environment of its own. Its stamp is written last, so that an installation that broke off starts again.
-$(VENV)/.installed: $(SOURCES) | check-python
+# An environment of its own. Its stamp carries a checksum of what was asked for, and is written last, so that an installation that
+# broke off starts again, and one that stands is not repeated.
+$(STAMP): | check-python
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	@echo "installing reid_nb and what it needs into $(VENV) (a few minutes)"
 	$(PIP) -e '.[repro,dev]'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.installed
+$(STAMP)-docs: $(STAMP)
 	$(PIP) -e '.[docs]'
 	@touch $@
 
-install: $(VENV)/.installed ## make the environment (the other commands do it themselves)
+install: $(STAMP) ## make the environment (the other commands do it themselves)
 
-reproduce: $(VENV)/.installed ## run what the book can reproduce so far (PROFILE=mini, JOBS=2)
+reproduce: $(STAMP) ## run what the book can reproduce so far (PROFILE=mini, JOBS=2)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python workflow/reproduce.py --profile $(PROFILE) --jobs $(JOBS)
 
-test: $(VENV)/.installed ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
+test: $(STAMP) ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
 	$(BIN)/python -m pytest
 	$(BIN)/nbdev-test --n-workers $(JOBS)
 	PYTHON=$(BIN)/python VENV=$(VENV)-wheel bash tests/wheel.sh
 
-export: $(VENV)/.installed ## write the library from the notebooks, and clean the notebooks
+export: $(STAMP) ## write the library from the notebooks, and clean the notebooks
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-clean
 
-docs: $(VENV)/.docs ## build the site into site/
+docs: $(STAMP)-docs ## build the site into site/
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/build.py
 
-lab: $(VENV)/.installed ## open the book in JupyterLab
+lab: $(STAMP) ## open the book in JupyterLab
 	$(BIN)/jupyter lab nbs
 
 clean: ## remove environments, builds and runs (figures/ and REID_CACHE stay)

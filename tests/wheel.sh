@@ -5,7 +5,7 @@ set -euo pipefail
 rm -rf build dist
 "$PYTHON" -m pip --disable-pip-version-check wheel -q --no-deps --no-build-isolation -w dist .
 wheel=$(ls "$PWD"/dist/*.whl)
-stamp="$VENV/.$(cat settings.ini setup.py constraints.txt | sha256sum | cut -c1-16)"
+stamp="$VENV/.installed-$(cat settings.ini setup.py constraints.txt | cksum | cut -d' ' -f1)"
 if [ ! -f "$stamp" ]; then
   rm -rf "$VENV"
   "$PYTHON" -m venv "$VENV"
