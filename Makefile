@@ -52,4 +52,4 @@ lab: $(STAMP) ## open the book in JupyterLab
 
 clean: ## remove environments, builds and runs (figures/ and REID_CACHE stay)
 	rm -rf $(VENV) $(VENV)-wheel build dist *.egg-info site runs .pytest_cache .hypothesis .snakemake
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . \( -name __pycache__ -o -name .hypothesis -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
