@@ -7,7 +7,6 @@ __all__ = ['app', 'data', 'weights', 'profiles', 'main']
 
 # %% ../nbs/99_cli.ipynb #83255d4a
 import os, sys
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -28,7 +27,8 @@ def _options(version:Annotated[bool, typer.Option('--version', callback=_version
 # %% ../nbs/99_cli.ipynb #5fec2551
 @app.command()
 def data(
-    what:Annotated[Optional[str], typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops. Nothing: list all.', show_default=False)]=None
+    what:Annotated[Optional[str], typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops. Nothing: list all.', show_default=False)]=None,
+    known_as:Annotated[Optional[str], typer.Option('--as', help='The dataset a folder or archive holds, by name.', show_default=False)]=None
 ):
     "List the datasets found under REID_DATA, or read one and check it."
     if what is None: return _list_data()
@@ -37,10 +37,11 @@ def data(
     from reid_nb.data.records import check_records, count_records
     import warnings
     warnings.filterwarnings('ignore', message='.*is not as published') # the table below tells
-    is_name = what in DATASETS or not os.path.exists(what)
-    records = read_dataset(what) if is_name else read_folder(what)
+    is_path = what not in DATASETS and (os.path.exists(what) or os.sep in what or '.' in what)
+    name = known_as or (None if is_path else what)
+    records = read_folder(what) if name is None else read_dataset(name, what if is_path or known_as else None)
     typer.echo(count_records(records).to_string())
-    if is_name: typer.echo('\n' + compare_counts(records, what).to_string(index=False))
+    if name is not None: typer.echo('\n' + compare_counts(records, name).to_string(index=False))
     faults = check_records(records)
     typer.echo('\nNo faults.' if faults.empty else '')
     for f in faults.itertuples(): typer.echo(f'{f.level}: {f.fault} ({f.rows:,} images, such as {f.example}): {f.remedy}')

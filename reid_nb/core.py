@@ -8,7 +8,7 @@ __all__ = ['PROFILE_NAMES', 'PROFILE_TABLE', 'Profile', 'known_name', 'profile',
            'import_torchvision']
 
 # %% ../nbs/00_core.ipynb #66c338a8
-import contextlib, difflib, hashlib, os, shutil, socket, uuid
+import contextlib, difflib, glob, hashlib, os, re, shutil, socket, sys, uuid
 from collections import namedtuple
 from pathlib import Path
 
@@ -66,8 +66,8 @@ def stream(
 ) -> np.random.SeedSequence:
     "The root of one named stream of random numbers; the same in every process, on every machine."
     number = lambda k: int.from_bytes(hashlib.sha256(k.encode()).digest()[:8], 'little') if isinstance(k, str) else int(k)
-    # a key and its kind: the word '7' and the number 7 name different streams
-    return np.random.SeedSequence([int(seed), *(n for k in keys for n in (int(isinstance(k, str)), number(k)))])
+    # with each key its kind: the word '7' and the number 7 name different streams
+    return np.random.SeedSequence([int(seed), len(keys), *(n for k in keys for n in (int(isinstance(k, str)), number(k)))])
 
 def rng(seed:int, *keys) -> np.random.Generator:
     "NumPy's generator for one purpose: `rng(seed, 'augment', epoch, index)`."
@@ -111,49 +111,59 @@ def cache_path(
     return root.expanduser().resolve().joinpath(*parts)
 
 # %% ../nbs/00_core.ipynb #e6696472
+def _temporary(path:Path, kind:str) -> Path: # kind is 'new' or 'old'
+    return path.with_name(f'.{path.name}.{kind}-{os.getpid()}-{uuid.uuid4().hex[:8]}@{socket.gethostname()}.partial')
+
 def _remove(path:Path):
     "Remove a file or a folder, if there."
     if path.is_dir() and not path.is_symlink(): shutil.rmtree(path, ignore_errors=True)
     else: path.unlink(missing_ok=True)
 
 def _is_running(pid:int) -> bool:
+    if os.name == 'nt': return True # Windows has no harmless signal to ask with
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
     except OSError: return True
     return True
 
 def _sweep(path:Path):
-    "Remove what killed processes of this machine left half-written beside `path`."
-    host = socket.gethostname()
-    for left in path.parent.glob(f'.{path.name}.*.partial'):
-        owner = left.name[len(path.name) + 2:-len('.partial')].rsplit('@', 1) # pid-random@host
-        pid = owner[0].split('-')[0]
-        if len(owner) == 2 and owner[1] == host and pid.isdigit() and not _is_running(int(pid)): _remove(left)
+    "Remove what killed processes of this machine left beside `path`; an old folder that was set aside and not replaced comes back."
+    for left in path.parent.glob(f'.{glob.escape(path.name)}.*.partial'):
+        owner = re.fullmatch(r'(new|old)-(\d+)-\w+@(.+)\.partial', left.name[len(path.name) + 2:])
+        if owner is None or owner[3] != socket.gethostname() or _is_running(int(owner[2])): continue
+        if owner[1] == 'old' and not path.exists(): os.rename(left, path)
+        else: _remove(left)
 
 # %% ../nbs/00_core.ipynb #eeed81da
 @contextlib.contextmanager
 def write_whole(
-    path # file or folder to make; its parent is made too
+    path, # file or folder to make; its parent is made too
+    keep:bool=False # a folder that is there by the time ours is finished stays, and ours is dropped
 ): # yields a Path beside it, to be written as a file or made as a folder
-    "Write under a passing name; `path` changes when the block ends well, and stays as it was when it does not."
+    "Write under a temporary name; `path` changes when the block ends well, and stays as it was when it does not."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}@{socket.gethostname()}.partial')
+    partial = _temporary(path, 'new')
     try:
         yield partial
-        if partial.is_dir(): _put_folder(partial, path)
+        if partial.is_dir(): _put_folder(partial, path, keep)
         else:
             with open(partial, 'rb+') as f: os.fsync(f.fileno())
             os.replace(partial, path)
     finally: _remove(partial)
 
-def _put_folder(partial:Path, path:Path):
-    "Give a finished folder its name. A folder already there steps aside first: no system swaps two in one step."
-    old = partial.with_name(partial.name.replace('.partial', '-old.partial'))
-    if path.exists(): os.rename(path, old)
-    os.rename(partial, path)
-    _remove(old)
+def _put_folder(partial:Path, path:Path, keep:bool):
+    "Give a finished folder its name, whoever else is doing the same."
+    aside = []
+    while True:
+        try: os.rename(partial, path); break
+        except OSError:
+            if keep and path.is_dir(): return
+            if not path.exists() or len(aside) > 20: raise
+            aside.append(_temporary(path, 'old'))
+            with contextlib.suppress(FileNotFoundError): os.rename(path, aside[-1]) # somebody else was quicker
+    for old in aside: _remove(old)
 
 # %% ../nbs/00_core.ipynb #4e3ff047
 def need_space(
@@ -189,22 +199,23 @@ def progress(
     what:str='', # a word or two before the bar
     **how # tqdm's own options, such as total=, unit='B', unit_scale=True
 ): # -> tqdm
-    "A progress bar that appears after a second and leaves nothing behind."
+    "A progress bar for whoever is looking: it appears after a second and goes away when done."
     from tqdm import tqdm
-    return tqdm(over, desc=what, leave=False, delay=1, **how)
+    watched = sys.stderr.isatty() or 'ipykernel' in sys.modules
+    return tqdm(over, desc=what, leave=False, delay=1, disable=not watched, **how)
 
 # %% ../nbs/00_core.ipynb #bfc45737
 def pick_device(
     name:str=None # 'cuda', 'cuda:1', 'mps', 'cpu'; None takes the best there is
 ): # -> torch.device
-    "The device to compute on. ValueError where the one asked for is not to be had."
+    "The device to compute on. ValueError where the one asked for is not available."
     import torch
     there = ['cuda'] * torch.cuda.is_available() + ['mps'] * torch.backends.mps.is_available() + ['cpu']
     kind, _, number = (name or there[0]).partition(':')
     if known_name(kind, ['cuda', 'mps', 'cpu'], 'device') not in there:
-        raise ValueError(f"The device '{name}' is not to be had: this machine has {', '.join(there)}.")
+        raise ValueError(f"The device '{name}' is not available: this machine has {', '.join(there)}.")
     if kind == 'cuda' and number and int(number) >= torch.cuda.device_count():
-        raise ValueError(f"The device '{name}' is not to be had: this machine has {torch.cuda.device_count()} CUDA GPU(s), counted from 0.")
+        raise ValueError(f"The device '{name}' is not available: this machine has {torch.cuda.device_count()} CUDA GPU(s), counted from 0.")
     return torch.device(name or there[0])
 
 # %% ../nbs/00_core.ipynb #c4495992
@@ -212,7 +223,7 @@ _declared = [] # torch drops the declarations when the library object dies
 
 def import_torchvision(): # -> module
     "torchvision, also where its compiled operators cannot load; `ops.nms` and `torchvision.io` are then out of use."
-    import importlib.util, sys, torch
+    import importlib.util, torch
     if 'torchvision' in sys.modules: return sys.modules['torchvision']
     spec = importlib.util.find_spec('torchvision')
     if spec is None: raise ImportError("torchvision is missing. Install it together with torch: pip install torch torchvision")

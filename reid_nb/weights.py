@@ -6,7 +6,7 @@
 __all__ = ['Weights', 'WEIGHTS', 'list_weights', 'weight_files', 'load_weights']
 
 # %% ../nbs/01_weights.ipynb #4a6487b3
-import io, os, pickle, shutil, subprocess, sys, tarfile, tempfile, threading, urllib.request, zipfile
+import hashlib, http.client, io, os, pickle, shutil, subprocess, sys, tarfile, tempfile, threading, urllib.request, zipfile
 from collections import namedtuple
 from pathlib import Path, PurePosixPath
 
@@ -173,8 +173,10 @@ def _fetch(name:str, w:Weights):
         with write_whole(_place(name)) as folder, progress(what=f'fetching {name}', unit='B', unit_scale=True) as bar:
             folder.mkdir()
             with tempfile.TemporaryDirectory(dir=folder) as work: contents = _contents(w, Path(work), bar)
-            for file, content in zip(w.files, contents): (folder/PurePosixPath(file).name).write_bytes(content)
-    except (OSError, KeyError) as e: raise OSError(_by_hand(name, w, e)) from e
+            for (file, expected), content in zip(w.files.items(), contents):
+                if not (found := hashlib.sha256(content).hexdigest()).startswith(expected): raise OSError(f'what came has the sha256 {found}')
+                (folder/PurePosixPath(file).name).write_bytes(content)
+    except (OSError, KeyError, EOFError, http.client.HTTPException, zipfile.BadZipFile, tarfile.TarError) as e: raise OSError(_by_hand(name, w, e)) from e
 
 def _contents(w:Weights, work:Path, bar) -> list:
     "The bytes of each file of `w`, fetched into `work`."

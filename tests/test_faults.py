@@ -3,6 +3,7 @@ import os, signal, subprocess, sys, time, zipfile
 
 import pytest
 
+from reid_nb.core import write_whole
 from reid_nb.data.archives import unpack
 from reid_nb.data.drawn import draw_people
 from reid_nb.data.images import cache_images
@@ -81,6 +82,42 @@ print(hashlib.sha256(cache_images(load_records({str(tmp_path/'d')!r}), 64, 32)[0
     said = [p.communicate()[1].strip().splitlines()[-1] for p in both]
     assert [p.returncode for p in both] == [0, 0, 0] and len(set(said)) == 1
     assert len(list((tmp_path/'cache'/'images').iterdir())) == 1
+
+
+def test_a_folder_replaced_by_many_is_always_whole(tmp_path):
+    "Writers that finish at the same moment: none fails, and one of them stands, whole."
+    code = f'''
+import sys, time
+from pathlib import Path
+from reid_nb.core import write_whole
+for n in range(30):
+    with write_whole({str(tmp_path/'run')!r}, keep=sys.argv[1] == 'keep') as d: d.mkdir(); (d/'a').write_text(sys.argv[2]); (d/'b').write_text(sys.argv[2])'''
+    for keep in ('keep', 'replace'):
+        many = [subprocess.Popen([sys.executable, '-c', code, keep, str(n)], stderr=subprocess.PIPE, text=True) for n in range(4)]
+        assert [p.communicate()[1] for p in many] == [''] * 4
+        assert (tmp_path/'run'/'a').read_text() == (tmp_path/'run'/'b').read_text()
+        assert [f.name for f in tmp_path.iterdir()] == ['run']
+
+
+@needs_posix
+def test_killed_between_setting_aside_and_replacing(tmp_path):
+    "The old folder comes back."
+    code = f'''
+import os, signal
+import reid_nb.core as core
+rename, calls = os.rename, []
+def dying(a, b):
+    calls.append(a)
+    if len(calls) == 3: os.kill(os.getpid(), signal.SIGKILL) # 1: refused, one is there; 2: set aside; 3: never
+    rename(a, b)
+os.rename = dying
+with core.write_whole({str(tmp_path/'run')!r}) as d: d.mkdir(); (d/'new').write_text('')'''
+    (tmp_path/'run').mkdir(); (tmp_path/'run'/'old').write_text('')
+    subprocess.run([sys.executable, '-c', code])
+    assert not (tmp_path/'run').exists()
+    with pytest.raises(KeyError):
+        with write_whole(tmp_path/'run'): raise KeyError
+    assert [f.name for f in (tmp_path/'run').iterdir()] == ['old'] and [f.name for f in tmp_path.iterdir()] == ['run']
 
 
 def test_records_are_written_whole(tmp_path):

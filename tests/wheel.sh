@@ -21,6 +21,7 @@ cd "$elsewhere"
 import importlib, pkgutil, sys, time
 start = time.perf_counter(); import reid_nb; took = time.perf_counter() - start
 assert 'site-packages' in reid_nb.__file__, reid_nb.__file__
+assert took < 1, took
 assert not {'torch', 'pandas', 'numpy'} & set(sys.modules), 'import reid_nb should be light'
 modules = [m.name for m in pkgutil.walk_packages(reid_nb.__path__, 'reid_nb.')]
 for m in modules: importlib.import_module(m)

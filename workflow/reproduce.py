@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reid_nb.core import PROFILE_NAMES, known_name
+from reid_nb.core import PROFILE_NAMES, known_name, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +30,7 @@ def write_index():
             lines += [f"- **{stem}**: {', '.join(f'[{n}]({folder.name}/{n})' for n in files)}"]
             lines += [f'\n  ![{stem}]({folder.name}/{stem}.png)\n'] if f'{stem}.png' in files else []
         lines += ['']
-    (ROOT/'figures'/'index.md').write_text('\n'.join(lines))
+    with write_whole(ROOT/'figures'/'index.md') as f: f.write_text('\n'.join(lines))
 
 
 def watch(process, before, profile, started):
@@ -51,7 +51,7 @@ def main(
     jobs:Annotated[int, typer.Option(help='Notebooks run side by side.')]=2,
     only:Annotated[str, typer.Option(help='Names of notebooks, with commas between, such as 18_loaders,papers/datasets.')]=''
 ):
-    "Execute the notebooks that are out of date, two at a time, and list what was made."
+    "Execute the notebooks that are out of date, and list what was made."
     try:
         known_name(profile, PROFILE_NAMES, 'profile')
         there = [p.relative_to(ROOT/'nbs').with_suffix('').as_posix() for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts]

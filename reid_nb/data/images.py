@@ -6,13 +6,13 @@
 __all__ = ['read_image', 'cache_images']
 
 # %% ../../nbs/16_images.ipynb #1264f7e4
-import json, os, warnings
+import json, os, shutil, warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, __version__ as pillow_version
+from PIL import Image, ImageOps, __version__ as pillow_version
 
 from ..core import cache_path, fingerprint, known_name, need_space, progress, write_whole
 
@@ -24,8 +24,9 @@ def read_image(
 ) -> np.ndarray: # (height, width, 3) uint8, RGB
     "One picture at the size asked for. OSError, ValueError or SyntaxError from Pillow where it cannot be read."
     with Image.open(path) as im:
+        if im.mode[0] in 'IF': raise ValueError(f'it has pixels of mode {im.mode}; eight bits a channel are expected')
         if im.width >= 2 * width and im.height >= 2 * height: im.draft('RGB', (2 * width, 2 * height))
-        im = im.convert('RGB')
+        im = ImageOps.exif_transpose(im).convert('RGB')
         if im.size != (width, height): im = im.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(im)
 
@@ -48,7 +49,8 @@ def cache_images(
     workers:int=None # threads that decode; None takes one a core
 ): # -> (images, records): (N, height, width, 3) uint8, read-only, in the order of the rows; and those rows
     "Every picture of the table in one memory-mapped array, decoded on the first call. ValueError names files that are no pictures."
-    known_name(bad, ['refuse', 'skip'], 'way with bad files')
+    known_name(bad, ['refuse', 'skip'], 'value of bad')
+    if len(records) == 0: raise ValueError('The table has no rows, so there is nothing to decode. Which filter emptied it?')
     files = list(records.image)
     folder = cache_path('images', _key(files, height, width))
     if not _is_whole(folder, height, width): _decode_all(files, folder, height, width, bad, workers or os.cpu_count())
@@ -67,10 +69,13 @@ def _is_whole(folder:Path, height:int, width:int) -> bool:
 def _decode_all(files, folder:Path, height:int, width:int, bad:str, workers:int):
     def decode(f):
         try: return read_image(f, height, width).tobytes()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e: return str(e).replace(str(f), 'it') or type(e).__name__
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+            if getattr(e, 'errno', None) is not None: raise # the system's fault (no permission, a lost disk), not the picture's
+            return str(e).replace(str(f), 'it') or type(e).__name__
+    if folder.is_dir(): shutil.rmtree(folder) # damaged, or it would be whole
     need_space(folder, len(files) * height * width * 3, f'An array of {len(files):,} pictures')
     faults = {}
-    with write_whole(folder) as to:
+    with write_whole(folder, keep=True) as to:
         to.mkdir()
         with open(to/'images.u8', 'wb') as out, ThreadPoolExecutor(workers) as pool:
             for at in progress(range(0, len(files), 1024), f'decoding {len(files):,} pictures'):
@@ -84,5 +89,6 @@ def _tell_bad(faults:dict, total:int, bad:str):
     if not faults: return
     named = '; '.join(f'{f} ({why})' for f, why in list(faults.items())[:3]) + ('; ...' if len(faults) > 3 else '')
     text = f'{len(faults):,} of {total:,} files cannot be read as pictures: {named}.'
-    if bad == 'refuse' or len(faults) == total: raise ValueError(f"{text} Restore or remove them, or pass bad='skip'.")
+    if len(faults) == total: raise ValueError(f'{text} Nothing is left.')
+    if bad == 'refuse': raise ValueError(f"{text} Restore or remove them, or pass bad='skip'.")
     warnings.warn(f'{text} They are left out.', stacklevel=3)

@@ -6,6 +6,8 @@
 __all__ = ['mix_cameras', 'plan_pk', 'plan_shuffled', 'plan_in_order', 'EpochBatches', 'ImageBatches', 'make_loader']
 
 # %% ../../nbs/18_loaders.ipynb #874673ff
+import os
+
 import numpy as np
 import torch
 
@@ -14,21 +16,21 @@ from .transforms import augment
 
 # %% ../../nbs/18_loaders.ipynb #bbb827ba
 def mix_cameras(
-    pid, # (N,) whole numbers
+    label, # (N,) whole numbers, one per person
     camid, # (N,) whole numbers
     r:np.random.Generator
 ) -> np.ndarray: # (N,) rows, people in ascending order, each person's pictures with cameras spread evenly
     "Every row once, grouped by person, shuffled within cameras."
-    _, group, size = np.unique(np.stack([pid, camid]), axis=1, return_inverse=True, return_counts=True)
+    _, group, size = np.unique(np.stack([label, camid]), axis=1, return_inverse=True, return_counts=True)
     shuffled = r.permutation(len(group))
     by_group = shuffled[np.argsort(group[shuffled], kind='stable')]
     rank = np.empty(len(group)); rank[by_group] = np.arange(len(group)) - np.repeat(np.cumsum(size) - size, size)
     position = (rank + r.random(len(size))[group]) / size[group]
-    return np.lexsort((position, pid))
+    return np.lexsort((position, label))
 
 # %% ../../nbs/18_loaders.ipynb #9c221fda
 def plan_pk(
-    pid, # (N,) whole numbers, all >= 0
+    label, # (N,) whole numbers >= 0, one per person: class_labels(records), or pseudo labels
     camid, # (N,) whole numbers
     P:int, # people in a batch
     K:int, # pictures of each
@@ -36,17 +38,17 @@ def plan_pk(
     epoch:int # counted from 0
 ) -> np.ndarray: # (batches, P*K) rows; K after K of one person
     "The batches of one epoch, the same for the same arguments (Hermans et al. 2017, with cameras spread). ValueError where there are too few people."
-    pid, camid = np.asarray(pid), np.asarray(camid)
-    if len(pid) and pid.min() < 0: raise ValueError(f'{(pid < 0).sum():,} of {len(pid):,} pictures have no known person (pid < 0); leave them out first.')
-    people, n = np.unique(pid, return_counts=True)
+    label, camid = np.asarray(label), np.asarray(camid)
+    if len(label) and label.min() < 0: raise ValueError(f'{(label < 0).sum():,} of {len(label):,} pictures have no known person (label < 0); leave them out first.')
+    people, n = np.unique(label, return_counts=True)
     if len(people) < P: raise ValueError(f'A batch needs {P} different people, and there are {len(people)}. Ask for fewer, or bring more.')
     r = rng(seed, 'pk', epoch)
-    order, first = mix_cameras(pid, camid, r), np.cumsum(n) - n
+    order, first = mix_cameras(label, camid, r), np.cumsum(n) - n
     left, shown = -(-n // K), np.zeros(len(n), int)
     plan = np.empty((left.sum() // P, P, K), int)
     for batch in plan:
         with np.errstate(divide='ignore'): wish = np.where(left > 0, np.log(left), -1e9) + r.gumbel(size=len(n))
-        who = np.argpartition(-wish, P - 1)[:P]
+        who = np.argsort(-wish, kind='stable')[:P] # not argpartition: its order depends on the processor
         batch[:] = order[first[who, None] + (shown[who, None] * K + np.arange(K)) % n[who, None]]
         left[who] -= 1; shown[who] += 1
     return plan.reshape(len(plan), P * K)
@@ -111,9 +113,10 @@ class ImageBatches(torch.utils.data.Dataset):
         if self.augmentation is not None: x = augment(x, draws, self.augmentation)
         return x.contiguous(), *(t[list(rows)] for t in self.targets)
 
-    def __getstate__(self): # a mapped file goes to a worker by name, not by content
-        images = self.images
-        return self.__dict__ | dict(images=(images.filename, images.shape) if isinstance(images, np.memmap) and images.filename else images)
+    def __getstate__(self): # a mapped file goes to a worker by name, a part of one by content
+        m = self.images
+        is_file = isinstance(m, np.memmap) and m.filename and m.flags.c_contiguous and m.nbytes == os.path.getsize(m.filename)
+        return self.__dict__ | dict(images=(m.filename, m.shape) if is_file else np.asarray(m))
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -123,7 +126,7 @@ class ImageBatches(torch.utils.data.Dataset):
 def make_loader(
     images, # (N,H,W,3) uint8, as from cache_images
     targets, # arrays of N rows that go along
-    plan, # function of the epoch -> (batches, B) rows, such as partial(plan_pk, pid, camid, 16, 4, seed)
+    plan, # function of the epoch -> (batches, B) rows, such as partial(plan_pk, label, camid, 16, 4, seed)
     seed:int, # for the augmentation
     augmentation=None, # from make_augmentation
     workers:int=0 # processes that prepare batches; the batches do not depend on it

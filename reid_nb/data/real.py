@@ -45,16 +45,29 @@ def read_msmt17(
     root = lists[0].parent
     train, test = next(((a, b) for a, b in (('train', 'test'), ('mask_train_v2', 'mask_test_v2')) if (root/a).is_dir()), (None, None))
     if train is None: raise FileNotFoundError(f'{root} has the lists of MSMT17 but neither train/ (version 1) nor mask_train_v2/ (version 2).')
-    read = lambda f, folder: pd.read_csv(f, sep=r'\s+', names=['file', 'pid'], dtype={'file': 'str', 'pid': 'int64'}).assign(folder=folder)
+    read = lambda f, folder: pd.read_csv(f, sep=r'\s+', names=['file', 'pid'], dtype={'file': 'str'}).reindex(columns=['file', 'pid']).assign(folder=folder)
     rows = pd.concat([read(lists[0], train), read(lists[1], train), read(lists[2], test), read(lists[3], test)],
                      keys=['train', 'train_val', 'query', 'gallery'], names=['split', None]).reset_index('split')
     is_train = rows.split.str.startswith('train')
-    camid = rows.file.str.rsplit('/', n=1).str[-1].str.split('_').str[2].astype('int64')
+    camid = rows.file.str.extract(r'([^/]*)$', expand=False).str.extract(r'^[^_]*_[^_]*_(\d+)_', expand=False)
+    if (bad := camid.isna() | rows.pid.isna()).any():
+        raise ValueError(f"A line of MSMT17's lists in {root} is not a path and a person: '{rows.file[bad].iloc[0]}'. Download the lists again.")
+    camid = camid.astype('int64')
     offset = np.where(is_train, 0, rows.pid[is_train].max() + 1)
     return tell_counts(make_records((root.as_posix() + '/' + rows.folder + '/' + rows.file).tolist(), rows.pid.to_numpy() + offset, camid.to_numpy(),
                                     rows.split.str.removesuffix('_val').to_numpy(), 'msmt17'), 'msmt17')
 
 # %% ../../nbs/13_real.ipynb #dec0ae7f
+def _mat(file:Path, *variables:str): # -> one array a variable
+    "Variables of an old-style .mat file; a ValueError where it is another file."
+    import scipy.io
+    if not file.is_file(): raise FileNotFoundError(f'{file} is missing; it belongs to the dataset. Unpack or download it again.')
+    try: found = scipy.io.loadmat(file)
+    except Exception as e: raise ValueError(f'{file} cannot be read as a MATLAB file ({e}). Download it again.') from e
+    if lacking := [v for v in variables if v not in found]:
+        raise ValueError(f"{file} lacks {', '.join(lacking)}; it has {', '.join(k for k in found if k[0] != '_')}. Is it another file of that name?")
+    return [found[v] for v in variables]
+
 def _tracklet_rows(folder, names_file, tracks:np.ndarray, split, first:int): # -> records
     "Spread (T,4) tracklets, start, end, pid, camid, over the images they hold."
     names = np.array(Path(names_file).read_text().split())
@@ -70,11 +83,11 @@ def read_mars(
     path # folder with bbox_train, bbox_test (or their zips) and info
 ) -> pd.DataFrame: # records with a tracklet column; pid -1 is junk, pid 0 a distractor
     "MARS (Zheng et al., ECCV 2016). ValueError where the lists do not belong together."
-    import scipy.io
     train, test, info = find_parts(path, 'bbox_train', 'bbox_test', 'info')
-    mat = lambda f, variable: scipy.io.loadmat(info/f)[variable]
-    train_tracks, test_tracks = mat('tracks_train_info.mat', 'track_train_info'), mat('tracks_test_info.mat', 'track_test_info')
-    is_query = np.isin(np.arange(len(test_tracks)) + 1, mat('query_IDX.mat', 'query_IDX').ravel())
+    train_tracks, = _mat(info/'tracks_train_info.mat', 'track_train_info')
+    test_tracks, = _mat(info/'tracks_test_info.mat', 'track_test_info')
+    queries, = _mat(info/'query_IDX.mat', 'query_IDX')
+    is_query = np.isin(np.arange(len(test_tracks)) + 1, queries.ravel())
     return tell_counts(pd.concat([_tracklet_rows(train, info/'train_name.txt', train_tracks, 'train', 0),
                                   _tracklet_rows(test, info/'test_name.txt', test_tracks, np.where(is_query, 'query', 'gallery'), len(train_tracks))],
                                  ignore_index=True), 'mars')
@@ -87,7 +100,8 @@ def _write_cuhk03(mat:Path, boxes:str) -> Path: # folder of PNGs, in the cache
     if to.is_dir(): return to
     try: h = h5py.File(mat, 'r')
     except OSError as e: raise ValueError(f'{mat} is no MATLAB 7.3 file, or was cut off ({e}). Download it again.') from e
-    with h, write_whole(to) as folder:
+    if boxes not in h: raise ValueError(f"{mat} lacks '{boxes}'; it has {', '.join(h)}. Is it another file of that name?")
+    with h, write_whole(to, keep=True) as folder:
         folder.mkdir()
         pairs = [h[ref][:] for ref in h[boxes][:].ravel()]                            # each (10, people) references
         cells = [(pair, person, column, table[column, person]) for pair, table in enumerate(pairs, 1)
@@ -104,13 +118,11 @@ def _cuhk03_rows(folder, domain): # -> records, all in train; people numbered fr
 # %% ../../nbs/13_real.ipynb #41096671
 def _np_split(folder, config, domain): # -> records
     "The new protocol's lists: indices from 1 into a list of file names."
-    import scipy.io
-    c = scipy.io.loadmat(config)
-    names = np.array([str(np.squeeze(n)) for n in c['filelist'].ravel()])
-    pid, camid = c['labels'].ravel(), c['camId'].ravel()
-    part = lambda split: c[f'{split}_idx'].ravel().astype(int) - 1
-    return pd.concat([make_records([os.path.join(folder, n) for n in names[part(s)]], pid[part(s)], camid[part(s)], s, domain)
-                      for s in ('train', 'query', 'gallery')], ignore_index=True)
+    filelist, labels, cameras, *parts = _mat(config, 'filelist', 'labels', 'camId', 'train_idx', 'query_idx', 'gallery_idx')
+    names = np.array([str(np.squeeze(n)) for n in filelist.ravel()])
+    parts = {split: p.ravel().astype(int) - 1 for split, p in zip(('train', 'query', 'gallery'), parts)}
+    return pd.concat([make_records([os.path.join(folder, n) for n in names[rows]], labels.ravel()[rows], cameras.ravel()[rows], split, domain)
+                      for split, rows in parts.items()], ignore_index=True)
 
 def _classic_split(r, mat, trial): # -> records
     "Trial `trial` of the twenty: 100 (pair, person) for testing; view 1 asks, view 2 answers."

@@ -27,8 +27,12 @@ def make_records(
     domain='', # (n,) names of datasets; one for all
     **attributes # further columns, (n,) or one for all
 ) -> pd.DataFrame: # the five columns first, then the attributes
-    "Records, with the types every part of the book relies on: text, and 64-bit whole numbers."
-    r = pd.DataFrame(dict(image=pd.Series([os.fspath(i) for i in image], dtype='str'), pid=pid, camid=camid, split=split, domain=domain, **attributes))
+    "Records, with the types every part of the book relies on. Everything goes by position; an index is not looked at. ValueError on fractions."
+    columns = dict(pid=pid, camid=camid, split=split, domain=domain, **attributes)
+    columns = {k: v.array if isinstance(v, (pd.Series, pd.Index)) else v for k, v in columns.items()}
+    r = pd.DataFrame(dict(image=pd.Series([os.fspath(i) for i in image], dtype='str')) | columns)
+    for c in ('pid', 'camid'):
+        if not pd.api.types.is_integer_dtype(r[c]) and (pd.to_numeric(r[c]) % 1 != 0).any(): raise ValueError(f'{c} should be whole numbers.')
     return r.astype(dict(pid='int64', camid='int64', split='str', domain='str'))
 
 # %% ../../nbs/10_records.ipynb #3966df21
@@ -36,14 +40,15 @@ def count_records(
     records:pd.DataFrame
 ) -> pd.DataFrame: # a row a domain and split: images (without junk), ids, cameras, distractors, junk
     "Images, people and cameras as papers count them. People who are only distractors are not in `ids`."
-    rows = {}
+    rows, columns = {}, ['images', 'ids', 'cameras', 'distractors', 'junk']
     for (domain, split), r in records.groupby(['domain', 'split'], sort=False):
         known = r[r.pid >= 0]
         queried = records.pid[(records.domain == domain) & (records.split == 'query')].unique()
         stranger = ~known.pid.isin(queried) & (split == 'gallery') & (len(queried) > 0)
         rows[domain, split] = dict(images=len(known), ids=known.pid[~stranger].nunique(), cameras=r.camid.nunique(),
                                    distractors=int(stranger.sum()), junk=len(r) - len(known))
-    return pd.DataFrame.from_dict(rows, orient='index').rename_axis(['domain', 'split'])
+    index = pd.MultiIndex.from_tuples(list(rows), names=['domain', 'split']) if rows else pd.MultiIndex.from_arrays([[], []], names=['domain', 'split'])
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
 # %% ../../nbs/10_records.ipynb #509351fb
 def class_labels(
@@ -52,7 +57,7 @@ def class_labels(
     "Labels without holes for a classifier. ValueError where somebody is unknown (pid -1)."
     unknown = int((records.pid < 0).sum())
     if unknown: raise ValueError(f'{unknown:,} of {len(records):,} images have no known person (pid -1); leave them out, or give them pseudo labels.')
-    return records.groupby(['domain', 'pid'], sort=True).ngroup().to_numpy('int64')
+    return records.groupby(['domain', 'pid'], sort=True, dropna=False).ngroup().to_numpy('int64')
 
 # %% ../../nbs/10_records.ipynb #3581f88e
 def check_records(
@@ -61,9 +66,14 @@ def check_records(
 ) -> pd.DataFrame: # a row a fault: level, fault, rows, example, remedy; empty when all is well
     "Every fault of a table of records, explained."
     missing = [c for c in COLUMNS if c not in records.columns]
-    found = ([('error', f'no column {c}', len(records), '', 'add it; make_records shows how a table is made') for c in missing]
-             or [_fault(records, *f) for check in _CHECKS for f in check(records)] + ([_fault(records, *_absent(records))] if files else []))
-    if not missing and len(records) == 0: found = [('error', 'no images at all', 0, '', 'look at the folder that was read')]
+    if missing: found = [('error', f'no column {c}', len(records), '', 'add it; make_records shows how a table is made') for c in missing]
+    elif len(records) == 0: found = [('error', 'no images at all', 0, '', 'look at the folder that was read')]
+    else:
+        r = records.reset_index(drop=True)
+        plain = [_fault(r, *f) for f in _plain_faults(r)]
+        r = r.assign(**{c: pd.to_numeric(r[c], errors='coerce').astype('float64') for c in ('pid', 'camid')}, domain=r.domain.fillna('')) # what a hole or a word would break
+        checks = [_split_faults, _training_faults] + [_absent] * files
+        found = plain + [_fault(r, *f) for check in checks for f in check(r)]
     return pd.DataFrame([f for f in found if f], columns=['level', 'fault', 'rows', 'example', 'remedy'])
 
 def _fault(records, level, fault, rows, remedy):
@@ -73,19 +83,21 @@ def _fault(records, level, fault, rows, remedy):
 
 # %% ../../nbs/10_records.ipynb #48227c1c
 def _plain_faults(r):
-    whole = lambda c: pd.to_numeric(r[c], errors='coerce')
+    yield 'error', 'image is missing', r.image.isna() | (r.image == ''), 'give its path, or leave the row out'
     for c in ('pid', 'camid'):
+        number = pd.to_numeric(r[c], errors='coerce').astype('float64')
         yield 'error', f'{c} is missing', r[c].isna(), 'label these rows, or leave them out'
-        yield 'error', f'{c} is not a whole number', r[c].notna() & (whole(c).isna() | (whole(c) % 1 != 0)), 'number people and cameras'
-        yield 'error', f'{c} is below -1', whole(c) < -1, '-1 means unknown; nothing is lower'
+        yield 'error', f'{c} is not a whole number', r[c].notna() & (number.isna() | (number % 1 != 0)), 'number people and cameras'
+        yield 'error', f'{c} is below -1', number < -1, '-1 means unknown; nothing is lower'
     yield 'error', f"split is none of {', '.join(SPLITS)}", ~r.split.isin(SPLITS), 'rename it'
     yield 'error', 'the same file in more than one row', r.image.duplicated(keep=False), 'drop_duplicates("image"); in two splits it makes results too good'
 
 def _absent(r):
-    folders = r.image.map(os.path.dirname)
+    images = r.image.fillna('').astype('str')
+    folders = images.map(os.path.dirname)
     there = {f: set(os.listdir(f or '.')) if os.path.isdir(f or '.') else set() for f in folders.unique()}
-    gone = [os.path.basename(i) not in there[f] for i, f in zip(r.image, folders)]
-    return 'error', 'the file is not there', gone, 'was the folder moved? read the dataset again'
+    gone = [i != '' and os.path.basename(i) not in there[f] for i, f in zip(images, folders)]
+    yield 'error', 'the file is not there', gone, 'was the folder moved? read the dataset again'
 
 # %% ../../nbs/10_records.ipynb #6fe0b211
 def _split_faults(r):
@@ -111,25 +123,22 @@ def _training_faults(r):
     holed = numbers.index[numbers['max'] + 1 > numbers['nunique']]
     yield 'note', 'person numbers with holes', train & known & r.domain.isin(holed), 'class_labels(records) numbers 0, 1, 2 ...'
 
-_CHECKS = (_plain_faults, _split_faults, _training_faults)
-
 # %% ../../nbs/10_records.ipynb #6042dc9b
 def save_records(
     records:pd.DataFrame,
     folder # where the images are; paths outside of it stay absolute
 ) -> Path: # the file written
     "Write `folder/records.parquet`, whole or not at all."
-    folder = Path(folder).resolve()
-    inside = f'{folder}{os.sep}'
-    to = folder/'records.parquet'
-    with write_whole(to) as f: records.assign(image=records.image.map(os.path.abspath).str.removeprefix(inside)).to_parquet(f, index=False)
-    return to
+    folder = os.path.abspath(folder)
+    image = records.image.map(os.path.abspath).str.removeprefix(f'{folder}{os.sep}').str.replace(os.sep, '/', regex=False)
+    with write_whole(Path(folder)/'records.parquet') as f: records.assign(image=image).to_parquet(f, index=False)
+    return Path(folder)/'records.parquet'
 
 def load_records(
     folder # one that save_records wrote
 ) -> pd.DataFrame: # records with absolute paths
     "Read `folder/records.parquet`. FileNotFoundError or ValueError says what is wrong with it."
-    folder = Path(folder).expanduser().resolve()
+    folder = Path(os.path.abspath(Path(folder).expanduser()))
     file = folder/'records.parquet'
     if not file.is_file(): raise FileNotFoundError(f'There is no records.parquet in {folder}. Read the images first, then save_records.')
     try: r = pd.read_parquet(file)

@@ -8,21 +8,13 @@ __all__ = ['WEATHER', 'ILLUMINATION', 'ILLUMINATION_HOURS', 'RANDPERSON_FIRST_CA
 
 # %% ../../nbs/14_synthetic.ipynb #cd5f02d6
 import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..core import known_name
-from .archives import find_parts, is_archive, read_names, tell_counts, unpack
+from .archives import find_parts, open_root, read_names, tell_counts
 from .records import make_records
-
-# %% ../../nbs/14_synthetic.ipynb #23576e73
-def _root(path) -> Path:
-    "The folder, out of its archive if it is one."
-    path = Path(path).expanduser()
-    if not path.exists(): raise FileNotFoundError(f'There is no folder or archive {path}.')
-    return unpack(path) if path.is_file() and is_archive(path) else path
 
 # %% ../../nbs/14_synthetic.ipynb #343e5a3b
 WEATHER = ('sunny', 'clouds', 'overcast', 'foggy', 'neutral', 'blizzard', 'snowlight') # FineGPR's w01 ... w07
@@ -40,7 +32,7 @@ def read_finegpr(
     path # folder or archive with images anywhere below
 ) -> pd.DataFrame: # records with viewpoint (degrees), weather, illumination and background (1 to 9)
     "FineGPR (Xiang et al. 2021). ValueError on codes that the dataset does not have."
-    r = read_names(_root(path), r'(?P<pid>\d{4})_c(?P<camid>\d\d)_w(?P<weather>0[1-7])_l(?P<illumination>0[1-7])_p(?P<background>0[1-9])\.\w+$', 'train',
+    r = read_names(open_root(path), r'(?P<pid>\d{4})_c(?P<camid>\d\d)_w(?P<weather>0[1-7])_l(?P<illumination>0[1-7])_p(?P<background>0[1-9])\.\w+$', 'train',
                    'finegpr', '0001_c01_w01_l01_p01.jpg')
     if not r.camid.between(1, 36).all(): raise ValueError(f'FineGPR has cameras 1 to 36; found {r.camid.min()} to {r.camid.max()}.')
     return tell_counts(r.assign(viewpoint=finegpr_viewpoint(r.camid), weather=np.array(WEATHER)[r.weather - 1],
@@ -53,7 +45,7 @@ def read_randperson(
     path # folder or archive with images anywhere below, such as randperson_subset
 ) -> pd.DataFrame: # records with scene and frame; camid 0 to 18
     "RandPerson (Wang et al., ACM MM 2020); the published counts are those of its subset of 132,145 images."
-    root, example = _root(path), '000000_s00_c00_f000264.jpg'
+    root, example = open_root(path), '000000_s00_c00_f000264.jpg'
     r = read_names(root, r'(?:^|/)(?P<pid>\d+)(?=[^/]*_s(?P<scene>\d+))(?=[^/]*_c(?P<camid>\d+))(?=[^/]*_f(?P<frame>\d+))[^/]*$', 'train', 'randperson', example)
     if r.scene.max() > 10: raise ValueError(f'RandPerson has scenes 0 to 10; found {r.scene.max()}.')
     return tell_counts(r.assign(camid=np.array(RANDPERSON_FIRST_CAMERA)[r.scene] + r.camid), 'randperson')
@@ -63,7 +55,7 @@ def read_personx(
     path # folder or archive of one subset, or of several in folders
 ) -> pd.DataFrame: # records with view, 1 to 36
     "PersonX (Sun and Zheng, CVPR 2019)."
-    root = _root(path)
+    root = open_root(path)
     sets = sorted({f.parent for f in root.rglob('bounding_box_train') if f.is_dir()})
     if not sets: find_parts(root, 'bounding_box_train', 'query', 'bounding_box_test') # says what is there instead
     name = r'(?P<pid>\d+)_c(?P<camid>\d+)s\d+_(?P<view>\d+)\.\w+$'
@@ -75,7 +67,7 @@ def read_unrealperson(
     path # folder or archive with unreal_vX.Y folders, and perhaps list_unreal_train.txt
 ) -> pd.DataFrame: # records; without a list pid = Y * 1,000,000 + P and camid = X * 1,000 + D
     "UnrealPerson (Zhang et al., CVPR 2021)."
-    root = _root(path)
+    root = open_root(path)
     lists = sorted(root.rglob('list_unreal_train.txt'))
     if lists:
         rows = pd.read_csv(lists[0], sep=r'\s+', names=['image', 'pid', 'camid'], usecols=[0, 1, 2])
@@ -93,7 +85,7 @@ def read_gspr(
 ) -> pd.DataFrame: # records with angle, weather and hour where the names have them
     "GSPR or mini-GSPR (SMCR), in a form of names that this book chose."
     domain = 'mini-gspr' if mini else 'gspr'
-    r = read_names(_root(path), r'(?P<pid>\d+)_c(?P<camid>\d+)(?:_a(?P<angle>\d+))?(?:_w(?P<weather>[a-z]+))?(?:_t(?P<hour>\d+))?\.\w+$', 'train', domain,
+    r = read_names(open_root(path), r'(?P<pid>\d+)_c(?P<camid>\d+)(?:_a(?P<angle>\d+))?(?:_w(?P<weather>[a-z]+))?(?:_t(?P<hour>\d+))?\.\w+$', 'train', domain,
                    '0012_c07_a03_wfoggy_t21.jpg')
     if 'weather' in r:
         for w in r.weather.dropna().unique(): known_name(w, GSPR_WEATHER, 'weather in GSPR')

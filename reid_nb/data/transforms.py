@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 AUGMENTATIONS = dict(
     none          = dict(),
     finegpr       = dict(flip=.5),
-    pose_transfer = dict(crop=224, flip=.5),
+    pose_transfer = dict(crop=7 / 8, flip=.5),
     bag_of_tricks = dict(pad=10, flip=.5, erase=.5),
 )
 
@@ -33,17 +33,19 @@ def make_augmentation(
     how = AUGMENTATIONS[known_name(name, AUGMENTATIONS, 'augmentation')]
     steps = []
     if 'pad' in how: steps.append(v2.RandomCrop((height, width), padding=how['pad']))
-    if 'crop' in how: steps.append(v2.RandomCrop(how['crop']))
+    if 'crop' in how: steps.append(v2.RandomCrop((round(how['crop'] * height), round(how['crop'] * width))))
     if 'flip' in how: steps.append(v2.RandomHorizontalFlip(how['flip']))
     if 'erase' in how: steps.append(v2.RandomErasing(how['erase'], scale=(.02, .4), ratio=(.3, 3.3), value=[round(255 * m) for m in IMAGENET_MEAN]))
     return v2.Compose(steps) if steps else v2.Identity()
 
 def make_test_crop(
-    name:str # a key of AUGMENTATIONS
+    name:str, # a key of AUGMENTATIONS
+    height:int, # of the pictures that come in, pixels
+    width:int # pixels
 ): # -> function of (...,3,H,W) tensors
     "What testing does in place of the augmentation: the middle crop where training crops smaller, else nothing."
     how = AUGMENTATIONS[known_name(name, AUGMENTATIONS, 'augmentation')]
-    return v2.CenterCrop(how['crop']) if 'crop' in how else v2.Identity()
+    return v2.CenterCrop((round(how['crop'] * height), round(how['crop'] * width))) if 'crop' in how else v2.Identity()
 
 # %% ../../nbs/17_transforms.ipynb #266f73d3
 def augment(
