@@ -22,13 +22,17 @@ def _version(asked:bool):
     if asked: typer.echo(f'reid_nb {reid_nb.__version__}'); raise typer.Exit
 
 @app.callback()
-def _options(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='Print the version and stop.')]=False): pass
+def _options(
+    version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='Print the version and stop.')]=False
+): pass
 
 # %% ../nbs/99_cli.ipynb #5fec2551
 @app.command()
 def data(
-    what:Annotated[Optional[str], typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops. Nothing: list all.', show_default=False)]=None,
-    known_as:Annotated[Optional[str], typer.Option('--as', help='The dataset a folder or archive holds, by name.', show_default=False)]=None
+    what:Annotated[Optional[str], typer.Argument(show_default=False,
+        help='A dataset by name (market1501 ...), or a folder of your own crops. Nothing: list all.')]=None,
+    known_as:Annotated[Optional[str], typer.Option('--as', show_default=False,
+        help='The dataset a folder or archive holds, by name.')]=None
 ):
     "List the datasets found under REID_DATA, or read one and check it."
     if what is None: return _list_data()
@@ -47,6 +51,7 @@ def data(
     for f in faults.itertuples(): typer.echo(f'{f.level}: {f.fault} ({f.rows:,} images, such as {f.example}): {f.remedy}')
     if (faults.level == 'error').any(): raise typer.Exit(1)
 
+# %% ../nbs/99_cli.ipynb #9ef3590d
 def _list_data():
     from reid_nb.core import data_path
     from reid_nb.data.datasets import list_datasets
@@ -55,18 +60,21 @@ def _list_data():
     except FileNotFoundError as e: typer.echo(f'{e}\n')
     for d in table.sort_values('found', key=lambda c: c.isna(), kind='stable').itertuples():
         typer.echo(f"{'found  ' if d.found else 'missing'}  {d.Index:16} {d.title} ({d.source})")
-        typer.echo('\n'.join(f'{"":26}{line}' for line in ([str(d.found)] if d.found else []) + [f'terms: {d.terms}']))
+        if d.found: typer.echo(f'{"":26}{d.found}')
+        typer.echo(f'{"":26}terms: {d.terms}')
 
 # %% ../nbs/99_cli.ipynb #d7f42f87
 @app.command()
 def weights(
-    name:Annotated[Optional[str], typer.Argument(help='A network to fetch now, by name. Nothing: list all.', show_default=False)]=None
+    name:Annotated[Optional[str], typer.Argument(show_default=False,
+        help='A network to fetch now, by name. Nothing: list all.')]=None
 ):
     "List the pretrained networks, or fetch one into REID_CACHE and print where it is."
     from reid_nb.weights import list_weights, weight_files
     if name is not None: return typer.echo('\n'.join(map(str, weight_files(name))))
     for w in list_weights().itertuples():
-        typer.echo(f"{'on disk' if w.on_disk else '       '}  {w.Index:22} {w.network}\n{'':32}trained on {w.trained_on}; {w.licence}; {w.origin}")
+        typer.echo(f"{'on disk' if w.on_disk else '       '}  {w.Index:22} {w.network}")
+        typer.echo(f"{'':32}trained on {w.trained_on}; {w.licence}; {w.origin}")
 
 @app.command()
 def profiles():

@@ -17,7 +17,7 @@ import numpy as np
 # %% ../nbs/00_core.ipynb #693f5952
 def known_name(
     name:str, # what was asked for
-    names, # the names there are
+    names, # the known names
     what:str # what they name, for the message: 'profile', 'dataset' ...
 ) -> str: # `name` itself
     "`name` if it is one of `names`; otherwise a ValueError that suggests the nearest."
@@ -52,7 +52,7 @@ Profile = namedtuple('Profile', ['name', *PROFILE_TABLE])
 # %% ../nbs/00_core.ipynb #d2d7cba5
 def profile(
     name:str='mini', # `smoke`, `mini`, `gpu` or `paper`
-    **changes # settings to set otherwise, such as `epochs=2`
+    **changes # settings to override, such as `epochs=2`
 ) -> Profile: # read-only; `p.height`, `p._asdict()`
     "The sizes and lengths of one profile. An unknown profile or setting raises ValueError and names the nearest."
     column = PROFILE_NAMES.index(known_name(name, PROFILE_NAMES, 'profile'))
@@ -62,12 +62,13 @@ def profile(
 # %% ../nbs/00_core.ipynb #c6e98a57
 def stream(
     seed:int, # what the user passed
-    *keys # words and non-negative whole numbers that say what the draws are for
+    *keys # words and non-negative integers that say what the draws are for
 ) -> np.random.SeedSequence:
     "The root of one named stream of random numbers; the same in every process, on every machine."
     number = lambda k: int.from_bytes(hashlib.sha256(k.encode()).digest()[:8], 'little') if isinstance(k, str) else int(k)
-    # with each key its kind: the word '7' and the number 7 name different streams
-    return np.random.SeedSequence([int(seed), len(keys), *(n for k in keys for n in (int(isinstance(k, str)), number(k)))])
+    # each key goes with its kind: the word '7' and the number 7 name different streams
+    kinds_and_keys = [n for k in keys for n in (int(isinstance(k, str)), number(k))]
+    return np.random.SeedSequence([int(seed), len(keys), *kinds_and_keys])
 
 def rng(seed:int, *keys) -> np.random.Generator:
     "NumPy's generator for one purpose: `rng(seed, 'augment', epoch, index)`."
@@ -81,7 +82,7 @@ def torch_rng(seed:int, *keys): # -> torch.Generator, on the CPU
 # %% ../nbs/00_core.ipynb #c66ac79c
 def seed_all(
     seed:int, # the run's seed
-    *keys # a name for the part of the run, so that two parts do not start alike
+    *keys # a name for this part of the run, so that no two parts start alike
 ):
     "Seed the global streams of Python, NumPy and torch (CPU and every GPU)."
     import random, torch
@@ -99,13 +100,14 @@ def data_path() -> Path: # an existing folder
     if not given: raise FileNotFoundError('No dataset folder is set. Put the path of the folder that holds your datasets in the '
                                           'environment variable REID_DATA, for example: export REID_DATA=~/datasets')
     path = Path(given).expanduser().resolve()
-    if not path.is_dir(): raise FileNotFoundError(f'REID_DATA is set to {path}, which is not a folder. Correct it, or make the folder.')
+    if not path.is_dir():
+        raise FileNotFoundError(f'REID_DATA is set to {path}, which is not a folder. Correct it, or make the folder.')
     return path
 
 def cache_path(
     *parts:str # names below it
-) -> Path: # REID_CACHE, else XDG_CACHE_HOME/reid_nb, else ~/.cache/reid_nb; made by whoever writes
-    "Where things that can be made again are kept."
+) -> Path: # REID_CACHE, else XDG_CACHE_HOME/reid_nb, else ~/.cache/reid_nb; made by whoever writes to it
+    "Where everything is kept that can be made again."
     given, xdg = os.environ.get('REID_CACHE', '').strip(), os.environ.get('XDG_CACHE_HOME', '').strip()
     root = Path(given) if given else Path(xdg or '~/.cache')/'reid_nb'
     return root.expanduser().resolve().joinpath(*parts)
@@ -127,7 +129,7 @@ def _is_running(pid:int) -> bool:
     return True
 
 def _sweep(path:Path):
-    "Remove what killed processes of this machine left beside `path`; an old folder that was set aside and not replaced comes back."
+    "Remove what killed processes of this machine left beside `path`; an old folder set aside and never replaced comes back."
     for left in path.parent.glob(f'.{glob.escape(path.name)}.*.partial'):
         owner = re.fullmatch(r'(new|old)-(\d+)-\w+@(.+)\.partial', left.name[len(path.name) + 2:])
         if owner is None or owner[3] != socket.gethostname() or _is_running(int(owner[2])): continue
@@ -138,9 +140,9 @@ def _sweep(path:Path):
 @contextlib.contextmanager
 def write_whole(
     path, # file or folder to make; its parent is made too
-    keep:bool=False # a folder that is there by the time ours is finished stays, and ours is dropped
+    keep:bool=False # if a folder is there by the time ours is finished, it stays and ours is dropped
 ): # yields a Path beside it, to be written as a file or made as a folder
-    "Write under a temporary name; `path` changes when the block ends well, and stays as it was when it does not."
+    "Write under a temporary name; `path` changes if the block ends well, and stays as it was if it does not."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
@@ -153,6 +155,7 @@ def write_whole(
             os.replace(partial, path)
     finally: _remove(partial)
 
+# %% ../nbs/00_core.ipynb #dacf7336
 def _put_folder(partial:Path, path:Path, keep:bool):
     "Give a finished folder its name, whoever else is doing the same."
     aside = []
@@ -171,10 +174,11 @@ def need_space(
     size:int, # bytes
     what:str # for the message
 ):
-    "OSError where the disk has not so much left, before anything is written."
+    "OSError if the disk has less than that left, before anything is written."
     there = next(p for p in (Path(path), *Path(path).resolve().parents) if p.exists())
     if size > (free := shutil.disk_usage(there).free):
-        raise OSError(f'{what} needs {size / 1e9:.1f} GB, and {there} has {free / 1e9:.1f} GB left. Free some, or set REID_CACHE to another disk.')
+        raise OSError(f'{what} needs {size / 1e9:.1f} GB, and {there} has {free / 1e9:.1f} GB left. '
+                      'Free some, or set REID_CACHE to another disk.')
 
 # %% ../nbs/00_core.ipynb #d38a758e
 def sha256(
@@ -187,7 +191,7 @@ def sha256(
     return h.hexdigest()
 
 def fingerprint(
-    *values # what json can hold
+    *values # anything JSON can hold
 ) -> str: # 16 hexadecimal digits
     "A short name for plain values; equal values have equal names, in every process."
     import json
@@ -208,21 +212,22 @@ def progress(
 def pick_device(
     name:str=None # 'cuda', 'cuda:1', 'mps', 'cpu'; None takes the best there is
 ): # -> torch.device
-    "The device to compute on. ValueError where the one asked for is not available."
+    "The device to compute on. ValueError if the one asked for is not available."
     import torch
     there = ['cuda'] * torch.cuda.is_available() + ['mps'] * torch.backends.mps.is_available() + ['cpu']
     kind, _, number = (name or there[0]).partition(':')
     if known_name(kind, ['cuda', 'mps', 'cpu'], 'device') not in there:
         raise ValueError(f"The device '{name}' is not available: this machine has {', '.join(there)}.")
-    if kind == 'cuda' and number and int(number) >= torch.cuda.device_count():
-        raise ValueError(f"The device '{name}' is not available: this machine has {torch.cuda.device_count()} CUDA GPU(s), counted from 0.")
+    gpus = torch.cuda.device_count()
+    if kind == 'cuda' and number and int(number) >= gpus:
+        raise ValueError(f"The device '{name}' is not available: this machine has {gpus} CUDA GPU(s), counted from 0.")
     return torch.device(name or there[0])
 
 # %% ../nbs/00_core.ipynb #c4495992
 _declared = [] # torch drops the declarations when the library object dies
 
 def import_torchvision(): # -> module
-    "torchvision, also where its compiled operators cannot load; `ops.nms` and `torchvision.io` are then out of use."
+    "torchvision, even where its compiled operators cannot load; `ops.nms` and `torchvision.io` then do not work."
     import importlib.util, torch
     if 'torchvision' in sys.modules: return sys.modules['torchvision']
     spec = importlib.util.find_spec('torchvision')

@@ -1,4 +1,4 @@
-"The house is in order: library and notebooks agree, notebooks are clean, executed and light, parts import downwards only."
+"Layout and conventions: library and notebooks agree, notebooks are clean, executed and light, parts import downwards only."
 import configparser, json, re, shutil, subprocess, sys
 
 import pytest

@@ -31,13 +31,16 @@ def _members(opened, archive:Path) -> list: # of (name, bytes, function that ope
     if isinstance(opened, zipfile.ZipFile):
         odd = [i for i in opened.infolist() if stat.S_IFMT(i.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)]
         if any(i.flag_bits & 1 for i in opened.infolist()):
-            raise ValueError(f'{archive.name} is locked with a password. Unpack it with the password its authors gave you, then pass the folder.')
+            raise ValueError(f'{archive.name} is locked with a password. '
+                             'Unpack it with the password its authors gave you, then pass the folder.')
         found = [(i.filename, i.file_size, lambda i=i: opened.open(i)) for i in opened.infolist() if not i.is_dir()]
     else:
         every = opened.getmembers()
         odd = [i for i in every if not (i.isfile() or i.isdir())]
         found = [(i.name, i.size, lambda i=i: opened.extractfile(i)) for i in every if i.isfile()]
-    if odd: raise ValueError(f"{archive.name} was not unpacked: '{getattr(odd[0], 'filename', None) or odd[0].name}' is a link or a device, not a file.")
+    if odd:
+        name = getattr(odd[0], 'filename', None) or odd[0].name
+        raise ValueError(f"{archive.name} was not unpacked: '{name}' is a link or a device, not a file.")
     return [(_safe_name(n, archive), size, read) for n, size, read in found if not _LITTER.search(n)]
 
 # %% ../../nbs/12_archives.ipynb #f29b3994
@@ -47,22 +50,27 @@ def is_archive(path) -> bool:
     "Whether a file's name says that it is an archive we read."
     return str(path).lower().endswith(ARCHIVES)
 
+_DAMAGE = (zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError, FileExistsError, NotADirectoryError)
+
 def unpack(
     archive, # .zip, .tar, .tar.gz or .tgz
 ) -> Path: # a folder in the cache
-    "Unpack into the cache, whole or not at all. ValueError on archives that are damaged, locked or reach outside; OSError on a full disk."
+    "Unpack into the cache, whole or not at all. ValueError if damaged, locked or reaching outside; OSError on a full disk."
     archive = Path(archive)
     size, when = archive.stat().st_size, archive.stat().st_mtime_ns
     to = cache_path('datasets', f'{archive.name.split(".")[0]}-{fingerprint(str(archive.resolve()), size, when)}')
     if to.is_dir(): return to
+    open_ = zipfile.ZipFile if archive.suffix.lower() == '.zip' else tarfile.open
     try:
-        with (zipfile.ZipFile(archive) if archive.suffix.lower() == '.zip' else tarfile.open(archive)) as opened: _write_members(opened, archive, to)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError, FileExistsError, NotADirectoryError) as e:
+        with open_(archive) as opened: _write_members(opened, archive, to)
+    except _DAMAGE as e:
         raise ValueError(f'{archive} is damaged or was cut off ({e}); nothing was unpacked. Download it again.') from e
     except NotImplementedError as e:
-        raise ValueError(f'{archive} uses a compression that Python cannot read. Unpack it with another program, then pass the folder.') from e
+        raise ValueError(f'{archive} uses a compression that Python cannot read. '
+                         'Unpack it with another program, then pass the folder.') from e
     return to
 
+# %% ../../nbs/12_archives.ipynb #fa6ddd3d
 def _write_members(opened, archive:Path, to:Path):
     members = _members(opened, archive)
     need_space(to, sum(size for _, size, _ in members), f'Unpacking {archive.name}')
@@ -81,14 +89,15 @@ def open_root(
     "The folder itself, or the archive unpacked."
     path = Path(path).expanduser()
     if not path.exists(): raise FileNotFoundError(f'There is no folder or archive {path}.')
-    if path.is_file() and not is_archive(path): raise ValueError(f"{path} is neither a folder nor an archive ({', '.join(ARCHIVES)}).")
+    if path.is_file() and not is_archive(path):
+        raise ValueError(f"{path} is neither a folder nor an archive ({', '.join(ARCHIVES)}).")
     return unpack(path) if path.is_file() else path
 
 # %% ../../nbs/12_archives.ipynb #92bf5bc0
 def find_parts(
     path, # the dataset's folder or archive
     *names:str # parts needed: names of folders or files
-) -> list: # of Paths, one a name
+) -> list: # of Paths, one per name
     "The parts of a dataset, unpacked where needed. FileNotFoundError says what was expected and what was found."
     root = open_root(path)
     for pattern in ('', '*/', '*/*/'):
@@ -117,31 +126,39 @@ def image_files(
 ) -> list: # of paths as text with forward slashes, sorted
     "All images below a folder."
     found, seen = [], set()
+    def is_new(f): # a link may lead back to a folder above it
+        real = os.path.realpath(f)
+        return real not in seen and not seen.add(real)
     for at, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [f for f in folders if f != '__MACOSX' and (real := os.path.realpath(os.path.join(at, f))) not in seen and not seen.add(real)]
-        found += [os.path.join(at, f).replace(os.sep, '/') for f in files if f.lower().endswith(IMAGES) and not f.startswith('.')]
+        folders[:] = [f for f in folders if f != '__MACOSX' and is_new(os.path.join(at, f))]
+        images = [f for f in files if f.lower().endswith(IMAGES) and not f.startswith('.')]
+        found += [os.path.join(at, f).replace(os.sep, '/') for f in images]
     return sorted(found)
 
+# %% ../../nbs/12_archives.ipynb #7211f0f2
 def read_names(
     folder, # with images below it
-    pattern:str, # regular expression with groups pid, camid (or one camera) and further columns; searched in the path below `folder`
+    pattern:str, # regular expression, searched in the path below `folder`; groups pid, camid (else one camera) and any others
     split='train',
     domain='',
-    example:str='' # a right name, for the error
-) -> pd.DataFrame: # records; every further group a column of whole numbers (-1 where a name lacks it), or of text where it is not digits
-    "Records from file names. ValueError where there are no images, or names that say nothing."
+    example:str='' # a correct name, for the error
+) -> pd.DataFrame: # records, with one more column per further group
+    "Records from file names. ValueError if there are no images, or a name does not fit."
     folder = Path(folder)
     files = image_files(folder)
     if not files: raise ValueError(f'{folder} holds no images ({", ".join(IMAGES)}).')
     names = pd.Series(files, dtype='str').str.slice(len(str(folder)) + 1)
     columns = names.str.extract(pattern)
     if (bad := columns.pid.isna()).any():
-        raise ValueError(f"{bad.sum():,} of {len(files):,} image names in {folder} are not of this dataset: '{names[bad.idxmax()]}'"
-                         f"{f' (expected one like {example})' if example else ''}. Is it another dataset? If these are extra files, move them away.")
+        hint = f' (expected one like {example})' if example else ''
+        raise ValueError(f"{bad.sum():,} of {len(files):,} image names in {folder} are not of this dataset: "
+                         f"'{names[bad.idxmax()]}'{hint}. Is it another dataset? If these are extra files, move them away.")
     if (long := columns.fillna('').apply(lambda c: c.str.fullmatch(r'-?\d{19,}')).any(axis=1)).any():
         raise ValueError(f"'{names[long.idxmax()]}' in {folder} has a number of more than 18 digits. Is it another dataset?")
-    columns = columns.dropna(axis=1, how='all').apply(lambda c: c.fillna('-1').astype('int64') if c.dropna().str.fullmatch(r'-?\d+').all() else c)
-    return make_records(files, columns.pop('pid'), columns.pop('camid') if 'camid' in columns else 1, split, domain, **columns)
+    is_number = lambda c: c.dropna().str.fullmatch(r'-?\d+').all()
+    columns = columns.dropna(axis=1, how='all').apply(lambda c: c.fillna('-1').astype('int64') if is_number(c) else c)
+    camid = columns.pop('camid') if 'camid' in columns else 1
+    return make_records(files, columns.pop('pid'), camid, split, domain, **columns)
 
 # %% ../../nbs/12_archives.ipynb #ec9e4dec
 def _counts(images, ids, cameras=None): return dict(images=images, ids=ids) | ({} if cameras is None else dict(cameras=cameras))
@@ -153,7 +170,8 @@ PUBLISHED = {
     'cuhk03-labeled':   dict(train=_counts(7368, 767, 2), query=_counts(1400, 700, 2), gallery=_counts(5328, 700, 2)),
     'cuhk03-detected':  dict(train=_counts(7365, 767, 2), query=_counts(1400, 700, 2), gallery=_counts(5332, 700, 2)),
     'cuhk01':           dict(train=_counts(4 * 485, 485, 2), query=_counts(2 * 486, 486, 1), gallery=_counts(2 * 486, 486, 1)),
-    'mars':             dict(train=dict(images=509914, ids=625, cameras=6, tracklets=8298), query=dict(ids=626, tracklets=1980), gallery=dict(tracklets=9330)),
+    'mars':             dict(train=dict(images=509914, ids=625, cameras=6, tracklets=8298),
+                             query=dict(ids=626, tracklets=1980), gallery=dict(tracklets=9330)),
     'finegpr':          dict(train=_counts(2028600, 1150, 36)),
     'gspr':             dict(train=_counts(739128, 2369, 26)),
     'mini-gspr':        dict(train=_counts(27040, 520, 13)),
@@ -166,11 +184,12 @@ PUBLISHED = {
 def compare_counts(
     records:pd.DataFrame,
     name:str # a key of PUBLISHED
-) -> pd.DataFrame: # a row a published number: split, what, published, found
+) -> pd.DataFrame: # one row per published number: split, what, published, found
     "Published and found, side by side."
     found = count_records(records).droplevel('domain')
     if 'tracklet' in records: found['tracklets'] = records[records.pid >= 0].groupby('split').tracklet.nunique()
-    rows = [(split, what, n, int(found[what].get(split, 0))) for split, numbers in PUBLISHED[name].items() for what, n in numbers.items()]
+    rows = [(split, what, n, int(found[what].get(split, 0)))
+            for split, numbers in PUBLISHED[name].items() for what, n in numbers.items()]
     return pd.DataFrame(rows, columns=['split', 'what', 'published', 'found'])
 
 def tell_counts(
@@ -180,6 +199,7 @@ def tell_counts(
     "Warn of every number that differs from the published one."
     table = compare_counts(records, name)
     say = lambda t, column: ', '.join(f'{n:,} {what}' for n, what in zip(t[column], t.what))
-    off = [f"{split} has {say(t, 'found')} (published: {say(t, 'published')})" for split, t in table[table.published != table.found].groupby('split', sort=False)]
+    different = table[table.published != table.found].groupby('split', sort=False)
+    off = [f"{split} has {say(t, 'found')} (published: {say(t, 'published')})" for split, t in different]
     if off: warnings.warn(f"{name} is not as published. {'; '.join(off)}. A subset, or an incomplete copy?", stacklevel=3)
     return records

@@ -23,22 +23,34 @@ from .synthetic import read_finegpr, read_gspr, read_personx, read_randperson, r
 Dataset = namedtuple('Dataset', 'title reader folders terms source')
 
 _research = 'research only, no commercial use, no redistribution'
+_withdrawn = 'WITHDRAWN by its authors in 2019 over privacy; kept only to compare with older results, choose another'
+_cuhk03 = 'cuhk03|cuhk03-np|cuhk03_release'
 
 DATASETS = {
-    'market1501': Dataset('Market-1501', read_market1501, 'market-1501-v15.09.15|market-1501|market1501', _research, 'Zheng et al., ICCV 2015'),
-    'dukemtmc': Dataset('DukeMTMC-reID', read_dukemtmc, 'dukemtmc-reid|dukemtmc',
-                        'WITHDRAWN by its authors in 2019 over privacy; kept only to compare with older results, choose another', 'Zheng et al., ICCV 2017'),
-    'msmt17': Dataset('MSMT17', read_msmt17, 'msmt17|msmt17_v1|msmt17_v2', _research + '; by signed request', 'Wei et al., CVPR 2018'),
-    'cuhk03-detected': Dataset('CUHK03, detected boxes', partial(read_cuhk03, boxes='detected'), 'cuhk03|cuhk03-np|cuhk03_release', _research, 'Li et al., CVPR 2014'),
-    'cuhk03-labeled': Dataset('CUHK03, boxes by hand', partial(read_cuhk03, boxes='labeled'), 'cuhk03|cuhk03-np|cuhk03_release', _research, 'Li et al., CVPR 2014'),
+    'market1501': Dataset('Market-1501', read_market1501, 'market-1501-v15.09.15|market-1501|market1501', _research,
+                          'Zheng et al., ICCV 2015'),
+    'dukemtmc': Dataset('DukeMTMC-reID', read_dukemtmc, 'dukemtmc-reid|dukemtmc', _withdrawn, 'Zheng et al., ICCV 2017'),
+    'msmt17': Dataset('MSMT17', read_msmt17, 'msmt17|msmt17_v1|msmt17_v2', _research + '; by signed request',
+                      'Wei et al., CVPR 2018'),
+    'cuhk03-detected': Dataset('CUHK03, detected boxes', partial(read_cuhk03, boxes='detected'), _cuhk03, _research,
+                               'Li et al., CVPR 2014'),
+    'cuhk03-labeled': Dataset('CUHK03, hand-labelled boxes', partial(read_cuhk03, boxes='labeled'), _cuhk03, _research,
+                              'Li et al., CVPR 2014'),
     'cuhk01': Dataset('CUHK01', read_cuhk01, 'cuhk01', _research, 'Li et al., ACCV 2012'),
     'mars': Dataset('MARS', read_mars, 'mars', _research, 'Zheng et al., ECCV 2016'),
-    'finegpr': Dataset('FineGPR', read_finegpr, 'finegpr|finegpr_dataset|finegpr_subset', 'synthetic; non-commercial research', 'Xiang et al. 2021'),
+}
+
+# %% ../../nbs/15_datasets.ipynb #0039c98a
+_ask = 'synthetic; terms not stated, ask its authors'
+
+DATASETS |= {
+    'finegpr': Dataset('FineGPR', read_finegpr, 'finegpr|finegpr_dataset|finegpr_subset', 'synthetic; non-commercial research',
+                       'Xiang et al. 2021'),
     'gspr': Dataset('GSPR', read_gspr, 'gspr', 'synthetic; not public', 'SMCR'),
     'mini-gspr': Dataset('mini-GSPR', partial(read_gspr, mini=True), 'mini-gspr|mini_gspr', 'synthetic; not public', 'SMCR'),
-    'randperson': Dataset('RandPerson', read_randperson, 'randperson|randperson_subset', 'synthetic; terms not stated, ask its authors', 'Wang et al., ACM MM 2020'),
-    'personx': Dataset('PersonX', read_personx, 'personx|personx_v1', 'synthetic; terms not stated, ask its authors', 'Sun and Zheng, CVPR 2019'),
-    'unrealperson': Dataset('UnrealPerson', read_unrealperson, 'unrealperson|unreal', 'synthetic; terms not stated, ask its authors', 'Zhang et al., CVPR 2021'),
+    'randperson': Dataset('RandPerson', read_randperson, 'randperson|randperson_subset', _ask, 'Wang et al., ACM MM 2020'),
+    'personx': Dataset('PersonX', read_personx, 'personx|personx_v1', _ask, 'Sun and Zheng, CVPR 2019'),
+    'unrealperson': Dataset('UnrealPerson', read_unrealperson, 'unrealperson|unreal', _ask, 'Zhang et al., CVPR 2021'),
 }
 
 # %% ../../nbs/15_datasets.ipynb #dcaf898d
@@ -55,55 +67,68 @@ def read_dataset(
     name:str, # a key of DATASETS
     path=None # folder or archive; None looks under REID_DATA
 ) -> pd.DataFrame: # records
-    "Read a dataset by name. FileNotFoundError says what it should be called, and where it was looked for."
+    "Read a dataset by name. FileNotFoundError says what it should be called, and where we looked."
     d = DATASETS[known_name(name, DATASETS, 'dataset')]
     if path is None and (path := find_dataset(name)) is None:
         raise FileNotFoundError(f"{d.title} was not found in REID_DATA ({data_path()}). Put its folder or archive there, called "
                                 f"{d.folders.replace('|', ' or ')}. Its terms: {d.terms}.")
     return d.reader(path)
 
-def list_datasets(): # -> pandas.DataFrame, a row a dataset: title, where it was found or None, terms, source
+# %% ../../nbs/15_datasets.ipynb #c3612c0d
+def list_datasets(): # -> pandas.DataFrame, one row per dataset: title, where it was found or None, terms, source
     "All datasets, found or missing. Without REID_DATA all are missing."
     try: data_path(); where = find_dataset
     except FileNotFoundError: where = lambda name: None
-    return pd.DataFrame([dict(name=n, title=d.title, found=where(n), terms=d.terms, source=d.source) for n, d in DATASETS.items()]).set_index('name')
+    rows = [dict(name=n, title=d.title, found=where(n), terms=d.terms, source=d.source) for n, d in DATASETS.items()]
+    return pd.DataFrame(rows).set_index('name')
 
 # %% ../../nbs/15_datasets.ipynb #ed241550
 def read_folder(
     path, # folder of crops, folder with records.parquet or one CSV, or a CSV
     domain:str=None # a name for it; None takes the folder's, or what the table says
 ) -> pd.DataFrame: # records
-    "Anybody's crops. ValueError where names or columns do not say who and where."
+    "Your own crops. ValueError if names or columns do not say who and where."
     path = Path(path).expanduser()
     if not path.exists(): raise FileNotFoundError(f'There is no folder or CSV {path}.')
     if path.is_dir():
-        if (path/'records.parquet').is_file(): return load_records(path) if domain is None else load_records(path).assign(domain=domain)
+        if (path/'records.parquet').is_file():
+            return load_records(path) if domain is None else load_records(path).assign(domain=domain)
         tables = sorted(path.glob('*.csv'))
-        if len(tables) > 1: raise ValueError(f"{path} holds several CSVs ({', '.join(t.name for t in tables)}); pass the one to read.")
+        if len(tables) > 1:
+            raise ValueError(f"{path} holds several CSVs ({', '.join(t.name for t in tables)}); pass the one to read.")
         if not tables: return _read_crops(path, domain or path.name)
         path = tables[0]
-    if is_archive(path): raise ValueError(f'{path} is an archive. If it is a known dataset, say which (reid-nb data PATH --as NAME); else unpack it and pass the folder.')
+    if is_archive(path):
+        raise ValueError(f'{path} is an archive. If it is a known dataset, say which (reid-nb data PATH --as NAME); '
+                         'else unpack it and pass the folder.')
     r = _read_csv(path, domain or path.resolve().parent.name)
     return r if domain is None else r.assign(domain=domain)
 
+# %% ../../nbs/15_datasets.ipynb #3a3b32e3
 def _read_crops(folder:Path, domain:str):
     below = {p.name.lower() for p in folder.rglob('*') if p.is_dir()}
     if odd := sorted(b for b in below if b.startswith('bounding_box') or b in ('test', 'val', 'valid', 'validation')):
-        raise ValueError(f"{folder} has a folder '{odd[0]}', and what is in it could be training, query or gallery. Rename it to one of these, or, if this is a known "
-                         'dataset, say which (reid-nb data PATH --as NAME; reid-nb data lists the names).')
-    r = read_names(folder, r'(?:^|/)(?P<pid>-1|\d+)_c?(?P<camid>\d+)(?:[_s][^/]*)?\.\w+$', domain=domain, example='0007_2_anything.jpg, person 7 under camera 2')
+        raise ValueError(f"{folder} has a folder '{odd[0]}', and what is in it could be training, query or gallery. "
+                         'Rename it to one of these, or, if this is a known dataset, say which '
+                         '(reid-nb data PATH --as NAME; reid-nb data lists the names).')
+    r = read_names(folder, r'(?:^|/)(?P<pid>-1|\d+)_c?(?P<camid>\d+)(?:[_s][^/]*)?\.\w+$', domain=domain,
+                   example='0007_2_anything.jpg, person 7 under camera 2')
     split = r.image.str.slice(len(str(folder))).str.lower().str.extract(r'/(train|query|gallery)/', expand=False)
     return r.assign(split=split.fillna('train').astype('str'))
 
+# %% ../../nbs/15_datasets.ipynb #c2a31542
 def _read_csv(file:Path, domain:str):
     try: t = pd.read_csv(file, index_col=False, skipinitialspace=True, dtype={'image': 'str'})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e: raise ValueError(f'{file} cannot be read as a CSV: {e}.') from e
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+        raise ValueError(f'{file} cannot be read as a CSV: {e}.') from e
     if lacking := [c for c in ('image', 'pid', 'camid') if c not in t.columns]:
-        raise ValueError(f"{file} lacks the column(s) {', '.join(lacking)}. It has {', '.join(map(str, t.columns))}; image, pid and camid are needed.")
+        raise ValueError(f"{file} lacks the column(s) {', '.join(lacking)}. It has {', '.join(map(str, t.columns))}; "
+                         'image, pid and camid are needed.')
     number = {c: pd.to_numeric(t[c], errors='coerce') for c in ('pid', 'camid')}
     wrong = {'image': t.image.isna()} | {c: ~(n.mod(1).eq(0) & n.between(-1, 2**53)) for c, n in number.items()}
     for c, rows in wrong.items():
         if rows.any(): raise ValueError(f"{file}, line {rows.idxmax() + 2}: {c} is '{t[c][rows.idxmax()]}', and should be "
                                         f"{'a path' if c == 'image' else 'a whole number, or -1 for unknown'}.")
     columns = dict(split='train', domain=domain) | t.to_dict('list') | {c: n.astype('int64') for c, n in number.items()}
-    return make_records([os.path.join(os.path.abspath(file.parent), i) for i in columns.pop('image')], **columns)
+    images = [os.path.join(os.path.abspath(file.parent), i) for i in columns.pop('image')]
+    return make_records(images, **columns)

@@ -19,22 +19,24 @@ from .records import make_records
 
 # %% ../../nbs/13_real.ipynb #1d2f33b5
 def _three_folders(path, pattern, domain, example):
-    "The layout Market-1501 began: a folder a split."
+    "The layout that Market-1501 introduced: one folder per split."
     folders = find_parts(path, 'bounding_box_train', 'query', 'bounding_box_test')
-    return pd.concat([read_names(f, pattern, s, domain, example) for f, s in zip(folders, ('train', 'query', 'gallery'))], ignore_index=True)
+    parts = [read_names(f, pattern, s, domain, example) for f, s in zip(folders, ('train', 'query', 'gallery'))]
+    return pd.concat(parts, ignore_index=True)
 
 def read_market1501(
     path # folder or Market-1501-v15.09.15.zip
 ) -> pd.DataFrame: # records with sequence and frame; pid -1 is junk, pid 0 a distractor
     "Market-1501 (Zheng et al., ICCV 2015)."
-    return tell_counts(_three_folders(path, r'(?P<pid>-1|\d{4,})_c(?P<camid>\d)s(?P<sequence>\d)_(?P<frame>\d+)_\d+[^/]*$', 'market1501',
-                                      '0002_c1s1_000451_03.jpg'), 'market1501')
+    name = r'(?P<pid>-1|\d{4,})_c(?P<camid>\d)s(?P<sequence>\d)_(?P<frame>\d+)_\d+[^/]*$'
+    return tell_counts(_three_folders(path, name, 'market1501', '0002_c1s1_000451_03.jpg'), 'market1501')
 
 def read_dukemtmc(
     path # folder or DukeMTMC-reID.zip
 ) -> pd.DataFrame: # records with frame
     "DukeMTMC-reID (Ristani et al. 2016; Zheng et al., ICCV 2017). Withdrawn by its authors in 2019."
-    return tell_counts(_three_folders(path, r'(?P<pid>\d{4,})_c(?P<camid>\d)_f(?P<frame>\d+)[^/]*$', 'dukemtmc', '0005_c2_f0046985.jpg'), 'dukemtmc')
+    name = r'(?P<pid>\d{4,})_c(?P<camid>\d)_f(?P<frame>\d+)[^/]*$'
+    return tell_counts(_three_folders(path, name, 'dukemtmc', '0005_c2_f0046985.jpg'), 'dukemtmc')
 
 # %% ../../nbs/13_real.ipynb #d807a2c1
 def read_msmt17(
@@ -43,60 +45,73 @@ def read_msmt17(
     "MSMT17 (Wei et al., CVPR 2018), training and validation lists together."
     lists = find_parts(path, *(f'list_{s}.txt' for s in ('train', 'val', 'query', 'gallery')))
     root = lists[0].parent
-    train, test = next(((a, b) for a, b in (('train', 'test'), ('mask_train_v2', 'mask_test_v2')) if (root/a).is_dir()), (None, None))
-    if train is None: raise FileNotFoundError(f'{root} has the lists of MSMT17 but neither train/ (version 1) nor mask_train_v2/ (version 2).')
-    read = lambda f, folder: pd.read_csv(f, sep=r'\s+', names=['file', 'pid'], dtype={'file': 'str'}).reindex(columns=['file', 'pid']).assign(folder=folder)
-    rows = pd.concat([read(lists[0], train), read(lists[1], train), read(lists[2], test), read(lists[3], test)],
+    versions = (('train', 'test'), ('mask_train_v2', 'mask_test_v2'))
+    train, test = next(((a, b) for a, b in versions if (root/a).is_dir()), (None, None))
+    if train is None:
+        raise FileNotFoundError(f'{root} has the lists of MSMT17 but neither train/ (version 1) nor mask_train_v2/ (version 2).')
+    rows = pd.concat([_msmt17_list(f, folder) for f, folder in zip(lists, (train, train, test, test))],
                      keys=['train', 'train_val', 'query', 'gallery'], names=['split', None]).reset_index('split')
     is_train = rows.split.str.startswith('train')
     camid = rows.file.str.extract(r'([^/]*)$', expand=False).str.extract(r'^[^_]*_[^_]*_(\d+)_', expand=False)
     if (bad := camid.isna() | rows.pid.isna()).any():
-        raise ValueError(f"A line of MSMT17's lists in {root} is not a path and a person: '{rows.file[bad].iloc[0]}'. Download the lists again.")
-    camid = camid.astype('int64')
-    offset = np.where(is_train, 0, rows.pid[is_train].max() + 1)
-    return tell_counts(make_records((root.as_posix() + '/' + rows.folder + '/' + rows.file).tolist(), rows.pid.to_numpy() + offset, camid.to_numpy(),
-                                    rows.split.str.removesuffix('_val').to_numpy(), 'msmt17'), 'msmt17')
+        raise ValueError(f"A line of MSMT17's lists in {root} is not a path and a person: '{rows.file[bad].iloc[0]}'. "
+                         'Download the lists again.')
+    image = (root.as_posix() + '/' + rows.folder + '/' + rows.file).tolist()
+    pid = rows.pid.to_numpy() + np.where(is_train, 0, rows.pid[is_train].max() + 1)
+    split = rows.split.str.removesuffix('_val').to_numpy()
+    return tell_counts(make_records(image, pid, camid.astype('int64').to_numpy(), split, 'msmt17'), 'msmt17')
+
+def _msmt17_list(file, folder:str): # -> table of file, pid, folder
+    rows = pd.read_csv(file, sep=r'\s+', names=['file', 'pid'], dtype={'file': 'str'})
+    return rows.reindex(columns=['file', 'pid']).assign(folder=folder)
 
 # %% ../../nbs/13_real.ipynb #dec0ae7f
-def _mat(file:Path, *variables:str): # -> one array a variable
-    "Variables of an old-style .mat file; a ValueError where it is another file."
+def _mat(file:Path, *variables:str): # -> one array per variable
+    "Variables of an old-style .mat file. ValueError if it is another file."
     import scipy.io
     if not file.is_file(): raise FileNotFoundError(f'{file} is missing; it belongs to the dataset. Unpack or download it again.')
     try: found = scipy.io.loadmat(file)
     except Exception as e: raise ValueError(f'{file} cannot be read as a MATLAB file ({e}). Download it again.') from e
     if lacking := [v for v in variables if v not in found]:
-        raise ValueError(f"{file} lacks {', '.join(lacking)}; it has {', '.join(k for k in found if k[0] != '_')}. Is it another file of that name?")
+        there = ', '.join(k for k in found if k[0] != '_')
+        raise ValueError(f"{file} lacks {', '.join(lacking)}; it has {there}. Is it another file of that name?")
     return [found[v] for v in variables]
 
 def _tracklet_rows(folder, names_file, tracks:np.ndarray, split, first:int): # -> records
     "Spread (T,4) tracklets, start, end, pid, camid, over the images they hold."
     names = np.array(Path(names_file).read_text().split())
     start, end, pid, camid = tracks.astype('int64').T
-    if end.max() > len(names): raise ValueError(f'{names_file} has {len(names):,} names, but a tracklet asks for number {end.max():,}. Is the file cut off?')
+    if end.max() > len(names):
+        raise ValueError(f'{names_file} has {len(names):,} names, but a tracklet asks for number {end.max():,}. '
+                         'Is the file cut off?')
     length = end - start + 1
     which = np.repeat(np.arange(len(tracks)), length)
     line = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + (start - 1)[which]
     files = [os.path.join(folder, n[:4], n) for n in names[line]]
-    return make_records(files, pid[which], camid[which], np.broadcast_to(split, len(tracks))[which], 'mars', tracklet=first + which)
+    split = np.broadcast_to(split, len(tracks))
+    return make_records(files, pid[which], camid[which], split[which], 'mars', tracklet=first + which)
 
+# %% ../../nbs/13_real.ipynb #4ec16de8
 def read_mars(
     path # folder with bbox_train, bbox_test (or their zips) and info
 ) -> pd.DataFrame: # records with a tracklet column; pid -1 is junk, pid 0 a distractor
-    "MARS (Zheng et al., ECCV 2016). ValueError where the lists do not belong together."
+    "MARS (Zheng et al., ECCV 2016). ValueError if the lists do not belong together."
     train, test, info = find_parts(path, 'bbox_train', 'bbox_test', 'info')
     train_tracks, = _mat(info/'tracks_train_info.mat', 'track_train_info')
     test_tracks, = _mat(info/'tracks_test_info.mat', 'track_test_info')
     queries, = _mat(info/'query_IDX.mat', 'query_IDX')
     is_query = np.isin(np.arange(len(test_tracks)) + 1, queries.ravel())
-    return tell_counts(pd.concat([_tracklet_rows(train, info/'train_name.txt', train_tracks, 'train', 0),
-                                  _tracklet_rows(test, info/'test_name.txt', test_tracks, np.where(is_query, 'query', 'gallery'), len(train_tracks))],
-                                 ignore_index=True), 'mars')
+    test_split = np.where(is_query, 'query', 'gallery')
+    parts = [_tracklet_rows(train, info/'train_name.txt', train_tracks, 'train', 0),
+             _tracklet_rows(test, info/'test_name.txt', test_tracks, test_split, len(train_tracks))]
+    return tell_counts(pd.concat(parts, ignore_index=True), 'mars')
 
 # %% ../../nbs/13_real.ipynb #96e75e25
 def _write_cuhk03(mat:Path, boxes:str) -> Path: # folder of PNGs, in the cache
     "Take the images out of cuhk-03.mat, once."
     import h5py
-    to = cache_path('datasets', f'cuhk03-{boxes}-{fingerprint(str(mat.resolve()), mat.stat().st_size, mat.stat().st_mtime_ns)}')
+    key = fingerprint(str(mat.resolve()), mat.stat().st_size, mat.stat().st_mtime_ns)
+    to = cache_path('datasets', f'cuhk03-{boxes}-{key}')
     if to.is_dir(): return to
     try: h = h5py.File(mat, 'r')
     except OSError as e: raise ValueError(f'{mat} is no MATLAB 7.3 file, or was cut off ({e}). Download it again.') from e
@@ -107,11 +122,12 @@ def _write_cuhk03(mat:Path, boxes:str) -> Path: # folder of PNGs, in the cache
         cells = [(pair, person, column, table[column, person]) for pair, table in enumerate(pairs, 1)
                  for person in range(table.shape[1]) for column in range(table.shape[0])]
         for pair, person, column, ref in progress(cells, f'writing CUHK03 {boxes}', unit='image'):
-            if h[ref].ndim == 3: # an empty cell holds two zeros
-                Image.fromarray(h[ref][:].transpose(2, 1, 0)).save(folder/f'{pair}_{person + 1:03d}_{column // 5 + 1}_{column + 1:02d}.png', compress_level=1)
+            if h[ref].ndim != 3: continue # an empty cell holds two zeros
+            name = f'{pair}_{person + 1:03d}_{column // 5 + 1}_{column + 1:02d}.png'
+            Image.fromarray(h[ref][:].transpose(2, 1, 0)).save(folder/name, compress_level=1)
     return to
 
-def _cuhk03_rows(folder, domain): # -> records, all in train; people numbered from 1 through all five pairs
+def _cuhk03_rows(folder, domain): # -> records, all in train; people numbered from 1 across all five pairs
     r = read_names(folder, r'(?P<pair>\d)_(?P<pid>\d{3})_(?P<camid>\d)_(?P<picture>\d\d)\.png$', 'train', domain)
     return r.assign(pid=r.groupby(['pair', 'pid'], sort=True).ngroup() + 1)
 
@@ -120,15 +136,17 @@ def _np_split(folder, config, domain): # -> records
     "The new protocol's lists: indices from 1 into a list of file names."
     filelist, labels, cameras, *parts = _mat(config, 'filelist', 'labels', 'camId', 'train_idx', 'query_idx', 'gallery_idx')
     names = np.array([str(np.squeeze(n)) for n in filelist.ravel()])
+    files = np.array([os.path.join(folder, n) for n in names])
     parts = {split: p.ravel().astype(int) - 1 for split, p in zip(('train', 'query', 'gallery'), parts)}
-    return pd.concat([make_records([os.path.join(folder, n) for n in names[rows]], labels.ravel()[rows], cameras.ravel()[rows], split, domain)
+    return pd.concat([make_records(files[rows], labels.ravel()[rows], cameras.ravel()[rows], split, domain)
                       for split, rows in parts.items()], ignore_index=True)
 
 def _classic_split(r, mat, trial): # -> records
     "Trial `trial` of the twenty: 100 (pair, person) for testing; view 1 asks, view 2 answers."
     import h5py
     with h5py.File(mat, 'r') as h: tests = [h[ref][:].T.astype(int) for ref in h['testsets'][:].ravel()]
-    if not 0 <= trial < len(tests): raise ValueError(f'CUHK03 has {len(tests)} classic splits, counted from 0; there is no trial {trial}.')
+    if not 0 <= trial < len(tests):
+        raise ValueError(f'CUHK03 has {len(tests)} classic splits, counted from 0; there is no trial {trial}.')
     person = pd.MultiIndex.from_arrays([r.pair, r.image.str.extract(r'_(\d{3})_\d_\d\d\.png$')[0].astype(int)])
     is_test = person.isin([tuple(t) for t in tests[trial]])
     return r.assign(split=np.where(~is_test, 'train', np.where(r.camid == 1, 'query', 'gallery'))).astype({'split': 'str'})
@@ -141,15 +159,17 @@ def read_cuhk03(
     trial:int=0 # which of the twenty, for 'classic'
 ) -> pd.DataFrame: # records; camid is the view, 1 or 2
     "CUHK03 (Li et al., CVPR 2014) under either protocol. FileNotFoundError names the file that is missing."
-    known_name(boxes, ['detected', 'labeled'], 'kind of CUHK03 boxes'), known_name(protocol, ['np', 'classic'], 'CUHK03 protocol')
-    domain = f'cuhk03-{boxes}'
+    known_name(boxes, ['detected', 'labeled'], 'kind of CUHK03 boxes')
+    known_name(protocol, ['np', 'classic'], 'CUHK03 protocol')
+    domain, name = f'cuhk03-{boxes}', r'(?P<pid>\d{4})_c(?P<camid>\d)_(?P<picture>\d+)[^/]*$'
     if protocol == 'np' and (folders := _np_folders(path, boxes)) is not None:
-        return tell_counts(_three_folders(folders, r'(?P<pid>\d{4})_c(?P<camid>\d)_(?P<picture>\d+)[^/]*$', domain, '0001_c1_1.png'), domain)
+        return tell_counts(_three_folders(folders, name, domain, '0001_c1_1.png'), domain)
     mat, = find_parts(path, 'cuhk-03.mat')
     if protocol == 'classic': return _classic_split(_cuhk03_rows(_write_cuhk03(mat, boxes), domain), mat, trial)
     config = mat.with_name(f'cuhk03_new_protocol_config_{boxes}.mat')
-    if not config.is_file(): raise FileNotFoundError(f"CUHK03's new protocol needs {config.name} beside {mat}; it is published with the re-ranking "
-                                                     "code of Zhong et al. 2017. Or ask for protocol='classic'.")
+    if not config.is_file():
+        raise FileNotFoundError(f"CUHK03's new protocol needs {config.name} beside {mat}; it is published with the "
+                                "re-ranking code of Zhong et al. 2017. Or ask for protocol='classic'.")
     return tell_counts(_np_split(_write_cuhk03(mat, boxes), config, domain), domain)
 
 def _np_folders(path, boxes):

@@ -19,7 +19,8 @@ from .records import make_records
 # %% ../../nbs/14_synthetic.ipynb #343e5a3b
 WEATHER = ('sunny', 'clouds', 'overcast', 'foggy', 'neutral', 'blizzard', 'snowlight') # FineGPR's w01 ... w07
 ILLUMINATION = ('midnight', 'dawn', 'forenoon', 'noon', 'afternoon', 'dusk', 'night') # l01 ... l07
-ILLUMINATION_HOURS = dict(midnight=(23, 4), dawn=(4, 6), forenoon=(6, 11), noon=(11, 13), afternoon=(13, 18), dusk=(18, 20), night=(20, 23))
+ILLUMINATION_HOURS = dict(midnight=(23, 4), dawn=(4, 6), forenoon=(6, 11), noon=(11, 13), afternoon=(13, 18), dusk=(18, 20),
+                          night=(20, 23))
 
 def finegpr_viewpoint(
     camid # camera numbers, 1 to 36
@@ -32,11 +33,13 @@ def read_finegpr(
     path # folder or archive with images anywhere below
 ) -> pd.DataFrame: # records with viewpoint (degrees), weather, illumination and background (1 to 9)
     "FineGPR (Xiang et al. 2021). ValueError on codes that the dataset does not have."
-    r = read_names(open_root(path), r'(?P<pid>\d{4})_c(?P<camid>\d\d)_w(?P<weather>0[1-7])_l(?P<illumination>0[1-7])_p(?P<background>0[1-9])\.\w+$', 'train',
-                   'finegpr', '0001_c01_w01_l01_p01.jpg')
-    if not r.camid.between(1, 36).all(): raise ValueError(f'FineGPR has cameras 1 to 36; found {r.camid.min()} to {r.camid.max()}.')
-    return tell_counts(r.assign(viewpoint=finegpr_viewpoint(r.camid), weather=np.array(WEATHER)[r.weather - 1],
-                                illumination=np.array(ILLUMINATION)[r.illumination - 1]).astype(dict(weather='str', illumination='str')), 'finegpr')
+    name = r'(?P<pid>\d{4})_c(?P<camid>\d\d)_w(?P<weather>0[1-7])_l(?P<illumination>0[1-7])_p(?P<background>0[1-9])\.\w+$'
+    r = read_names(open_root(path), name, 'train', 'finegpr', '0001_c01_w01_l01_p01.jpg')
+    if not r.camid.between(1, 36).all():
+        raise ValueError(f'FineGPR has cameras 1 to 36; found {r.camid.min()} to {r.camid.max()}.')
+    r = r.assign(viewpoint=finegpr_viewpoint(r.camid), weather=np.array(WEATHER)[r.weather - 1],
+                 illumination=np.array(ILLUMINATION)[r.illumination - 1])
+    return tell_counts(r.astype(dict(weather='str', illumination='str')), 'finegpr')
 
 # %% ../../nbs/14_synthetic.ipynb #0bae98a7
 RANDPERSON_FIRST_CAMERA = (0, 2, 4, 6, 8, 9, 10, 12, 13, 14, 15) # number of a scene's camera 0, scenes 0 to 10
@@ -46,7 +49,8 @@ def read_randperson(
 ) -> pd.DataFrame: # records with scene and frame; camid 0 to 18
     "RandPerson (Wang et al., ACM MM 2020); the published counts are those of its subset of 132,145 images."
     root, example = open_root(path), '000000_s00_c00_f000264.jpg'
-    r = read_names(root, r'(?:^|/)(?P<pid>\d+)(?=[^/]*_s(?P<scene>\d+))(?=[^/]*_c(?P<camid>\d+))(?=[^/]*_f(?P<frame>\d+))[^/]*$', 'train', 'randperson', example)
+    name = r'(?:^|/)(?P<pid>\d+)(?=[^/]*_s(?P<scene>\d+))(?=[^/]*_c(?P<camid>\d+))(?=[^/]*_f(?P<frame>\d+))[^/]*$'
+    r = read_names(root, name, 'train', 'randperson', example)
     if r.scene.max() > 10: raise ValueError(f'RandPerson has scenes 0 to 10; found {r.scene.max()}.')
     return tell_counts(r.assign(camid=np.array(RANDPERSON_FIRST_CAMERA)[r.scene] + r.camid), 'randperson')
 
@@ -59,8 +63,9 @@ def read_personx(
     sets = sorted({f.parent for f in root.rglob('bounding_box_train') if f.is_dir()})
     if not sets: find_parts(root, 'bounding_box_train', 'query', 'bounding_box_test') # says what is there instead
     name = r'(?P<pid>\d+)_c(?P<camid>\d+)s\d+_(?P<view>\d+)\.\w+$'
-    return tell_counts(pd.concat([read_names(s/f, name, split, 'personx', '0001_c1s1_33.jpg') for s in sets for f, split in
-                                  (('bounding_box_train', 'train'), ('query', 'query'), ('bounding_box_test', 'gallery'))], ignore_index=True), 'personx')
+    parts = (('bounding_box_train', 'train'), ('query', 'query'), ('bounding_box_test', 'gallery'))
+    found = [read_names(s/f, name, split, 'personx', '0001_c1s1_33.jpg') for s in sets for f, split in parts]
+    return tell_counts(pd.concat(found, ignore_index=True), 'personx')
 
 # %% ../../nbs/14_synthetic.ipynb #1d6f3c1c
 def read_unrealperson(
@@ -71,9 +76,10 @@ def read_unrealperson(
     lists = sorted(root.rglob('list_unreal_train.txt'))
     if lists:
         rows = pd.read_csv(lists[0], sep=r'\s+', names=['image', 'pid', 'camid'], usecols=[0, 1, 2])
-        return tell_counts(make_records([os.path.join(lists[0].parent, i) for i in rows.image], rows.pid, rows.camid, domain='unrealperson'), 'unrealperson')
-    r = read_names(root, r'(?:^|/)unreal_v(?P<scene>\d)\.(?P<version>\d)/(?:.*/)?(?P<pid>\d+)_c(?P<camid>\d+)_(?P<frame>\d+)\.\w+$', 'train', 'unrealperson',
-                   'unreal_v3.1/images/333_c001_78.jpg')
+        images = [os.path.join(lists[0].parent, i) for i in rows.image]
+        return tell_counts(make_records(images, rows.pid, rows.camid, domain='unrealperson'), 'unrealperson')
+    name = r'(?:^|/)unreal_v(?P<scene>\d)\.(?P<version>\d)/(?:.*/)?(?P<pid>\d+)_c(?P<camid>\d+)_(?P<frame>\d+)\.\w+$'
+    r = read_names(root, name, 'train', 'unrealperson', 'unreal_v3.1/images/333_c001_78.jpg')
     return tell_counts(r.assign(pid=r.version * 1_000_000 + r.pid, camid=r.scene * 1_000 + r.camid), 'unrealperson')
 
 # %% ../../nbs/14_synthetic.ipynb #e90c06f8
@@ -83,10 +89,10 @@ def read_gspr(
     path, # folder or archive with images anywhere below
     mini:bool=False # compare with mini-GSPR's published counts
 ) -> pd.DataFrame: # records with angle, weather and hour where the names have them
-    "GSPR or mini-GSPR (SMCR), in a form of names that this book chose."
+    "GSPR or mini-GSPR (SMCR), with file names in a form this book chose."
     domain = 'mini-gspr' if mini else 'gspr'
-    r = read_names(open_root(path), r'(?P<pid>\d+)_c(?P<camid>\d+)(?:_a(?P<angle>\d+))?(?:_w(?P<weather>[a-z]+))?(?:_t(?P<hour>\d+))?\.\w+$', 'train', domain,
-                   '0012_c07_a03_wfoggy_t21.jpg')
+    name = r'(?P<pid>\d+)_c(?P<camid>\d+)(?:_a(?P<angle>\d+))?(?:_w(?P<weather>[a-z]+))?(?:_t(?P<hour>\d+))?\.\w+$'
+    r = read_names(open_root(path), name, 'train', domain, '0012_c07_a03_wfoggy_t21.jpg')
     if 'weather' in r:
         for w in r.weather.dropna().unique(): known_name(w, GSPR_WEATHER, 'weather in GSPR')
     return tell_counts(r, domain)
