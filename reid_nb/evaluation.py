@@ -144,19 +144,19 @@ def summarize(
 METRICS = ('euclidean', 'cosine')
 
 @numba.njit(cache=True, nogil=True)
-def _dot(x, y):
-    "Inner product of two rows of float32, in double precision and always in the same order."
+def _square(x, y, v, w):
+    "Squared distance of v x and w y, rows of float32, in double precision and always in the same order; `_square(y, x, w, v)` is the same."
     a = b = c = d = 0.
     whole = len(x) - len(x) % 4
     for k in range(0, whole, 4):
-        a += np.float64(x[k]) * y[k]; b += np.float64(x[k + 1]) * y[k + 1]
-        c += np.float64(x[k + 2]) * y[k + 2]; d += np.float64(x[k + 3]) * y[k + 3]
-    for k in range(whole, len(x)): a += np.float64(x[k]) * y[k]
+        a += (v * x[k] - w * y[k]) ** 2; b += (v * x[k + 1] - w * y[k + 1]) ** 2
+        c += (v * x[k + 2] - w * y[k + 2]) ** 2; d += (v * x[k + 3] - w * y[k + 3]) ** 2
+    for k in range(whole, len(x)): a += (v * x[k] - w * y[k]) ** 2
     return (a + b) + (c + d)
 
 @numba.njit(cache=True, nogil=True)
 def _squared_norms(x, out, a, b):
-    for i in range(a, b): out[i] = _dot(x[i], x[i])
+    for i in range(a, b): out[i] = _square(x[i], x[i], 1., 0.)
 
 # %% ../nbs/30_evaluation.ipynb #0dfc3082
 def _check_features(features, what:str, metric:str='euclidean'):
@@ -175,9 +175,9 @@ def _few(rows) -> str: return ', '.join(map(str, rows[:5])) + (' ...' if len(row
 
 # %% ../nbs/30_evaluation.ipynb #1d2dfd1b
 @numba.njit(cache=True, nogil=True)
-def _count_nearer(keys, bound, slack, known, x, gallery, h, w):
-    "How many pictures are at most as far as `bound`: by `keys` where that is clear, else computed again (and kept in `known`)."
-    n, low, high = 0, np.float32(bound - slack), np.float32(bound + slack)
+def _count_nearer(keys, low, high, square, known, x, gallery, v, w):
+    "How many pictures are at most as far as `square`: by `keys` below `low` or above `high`, else computed again (and kept in `known`)."
+    n = 0
     for a in range(0, len(keys), 512):
         part = keys[a:a + 512]
         sure = _count_below(part, low)
@@ -186,24 +186,27 @@ def _count_nearer(keys, bound, slack, known, x, gallery, h, w):
         for k in range(len(part)):
             if low < part[k] <= high:
                 j = a + k
-                if np.isnan(known[j]): known[j] = h[j] - w[j] * _dot(x, gallery[j])
-                n += known[j] <= bound
+                if np.isnan(known[j]): known[j] = _square(x, gallery[j], v, w[j])
+                n += known[j] <= square
     return n
 
 # %% ../nbs/30_evaluation.ipynb #fe027466
 @numba.njit(cache=True, nogil=True)
-def _rank_products(products, first, query, gallery, h, w, slack, order, low, high, junk, query_camid, gallery_camid, start, ranks, a, b):
+def _rank_products(products, first, query, gallery, cosine, q2, h, w, slack, order, low, high, junk, query_camid, gallery_camid, start, ranks, a, b):
     "Fill `ranks` for queries first+a to first+b from their rows of inner products, which are overwritten."
     h32, w32, known = h.astype(np.float32), w.astype(np.float32), np.empty(len(h))
     for q in range(first + a, first + b):
-        keys, right, n = products[q - first], np.empty(start[q + 1] - start[q]), 0
+        keys, right, n, norm = products[q - first], np.empty(start[q + 1] - start[q]), 0, np.sqrt(q2[q])
+        v, scale, shift = (1 / norm, norm / 2, -norm) if cosine else (1., .5, -q2[q] / 2) # key = scale * squared distance + shift
         for j in range(len(keys)): keys[j] = h32[j] - w32[j] * keys[j]
         for m in order[low[q]:high[q]]:
-            if gallery_camid[m] != query_camid[q]: right[n] = h[m] - w[m] * _dot(query[q], gallery[m]); n += 1
+            if gallery_camid[m] != query_camid[q]: right[n] = _square(query[q], gallery[m], v, w[m]); n += 1
             keys[m] = np.inf
         for m in order[:junk]: keys[m] = np.inf
         right.sort(); known[:] = np.nan
-        for i in range(n): ranks[start[q] + i] = i + 1 + _count_nearer(keys, right[i], slack[q], known, query[q], gallery, h, w)
+        for i in range(n):
+            key = scale * right[i] + shift
+            ranks[start[q] + i] = i + 1 + _count_nearer(keys, np.float32(key - slack[q]), np.float32(key + slack[q]), right[i], known, query[q], gallery, v, w)
 
 # %% ../nbs/30_evaluation.ipynb #b126fa31
 def rank_features(
@@ -216,7 +219,7 @@ def rank_features(
     metric:str='euclidean' # or 'cosine'
 ) -> tuple: # ranks, start: as rank_distances
     """The positions of every query's matches, from features, a block of queries at a time.
-    Ties as in `rank_distances`; two keys are equal when double precision says so, whatever the processor. ValueErrors too."""
+    Ties as in `rank_distances`; two distances are equal when double precision says so, whatever the processor. ValueErrors too."""
     (query, q2), (gallery, g2) = _check_features(query, 'query', metric), _check_features(gallery, 'gallery', metric)
     if query.shape[1] != gallery.shape[1]: raise ValueError(f'A query has {query.shape[1]:,} features, a gallery picture {gallery.shape[1]:,}. Are they from one model?')
     people = _check_people(len(query), len(gallery), query_pid, query_camid, gallery_pid, gallery_camid)
@@ -230,7 +233,7 @@ def rank_features(
     for first in range(0, len(query), step):
         block = products[:min(step, len(query) - first)]
         np.matmul(query[first:first + step], gallery.T, out=block)
-        _in_threads(lambda a, b: _rank_products(block, first, query, gallery, h, w, slack, *groups, people[1], people[3], start, ranks, a, b), len(block))
+        _in_threads(lambda a, b: _rank_products(block, first, query, gallery, metric == 'cosine', q2, h, w, slack, *groups, people[1], people[3], start, ranks, a, b), len(block))
     return ranks, start
 
 # %% ../nbs/30_evaluation.ipynb #c991449c
