@@ -235,39 +235,46 @@ def expand_locally(
 
 # %% ../nbs/31_neighbours.ipynb #532fa1a9
 @numba.njit(cache=True, nogil=True)
-def _shared(i, start, column, value, c_start, c_row, c_value, shared, met):
-    "Add up what picture i shares with others; returns how many were met. `shared` is zero where nobody was."
-    n = 0
-    for p in range(start[i], start[i + 1]):
-        c, v = column[p], value[p]
-        for q in range(c_start[c], c_start[c + 1]):
+def _meet(columns, values, c_start, c_row, least, met, seen):
+    "Who may share at least `least` with a row of these columns and values; returns how many. `seen` is all zero before."
+    size = np.array([c_start[c + 1] - c_start[c] for c in columns])
+    n, left_out = 0, 0.
+    for p in np.argsort(-size, kind='mergesort'):
+        left_out += values[p]
+        if left_out < least: continue
+        for q in range(c_start[columns[p]], c_start[columns[p] + 1]):
             j = c_row[q]
-            if shared[j] == 0: met[n] = j; n += 1
-            shared[j] += min(v, c_value[q])
+            if not seen[j]: seen[j] = 1; met[n] = j; n += 1
+    for p in range(n): seen[met[p]] = 0
+    met[:n].sort()
     return n
 
 @numba.njit(cache=True, nogil=True)
-def _apart(shared): return np.float32(max(0., 1 - shared / (2 - shared)))
+def _share(row, j, start, column, value):
+    "What row j shares with a row that is spread out in `row`."
+    s = 0.
+    for p in range(start[j], start[j + 1]): s += min(row[column[p]], value[p])
+    return s
 
 @numba.njit(cache=True, nogil=True)
-def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, a, b):
+def _jaccard_rows(start, column, value, c_start, c_row, within, least, a, b):
     "Rows a to b of the distance: entries a row, columns, distances."
-    shared, met, count = np.zeros(len(start) - 1), np.empty(len(start) - 1, np.int32), np.zeros(b - a, np.int64)
-    out_column, out, n = np.empty(4096, np.int32), np.empty(4096, np.float32), 0
+    n = len(start) - 1
+    row, met, seen, count = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n, np.int8), np.zeros(b - a, np.int64)
+    out_column, out, end = np.empty(4096, np.int32), np.empty(4096, np.float32), 0
     for i in range(a, b):
-        m, near = _shared(i, start, column, value, c_start, c_row, c_value, shared, met), 0
-        for p in range(m):
-            j = met[p]
-            if j == i or _apart(shared[j]) <= within: met[near] = j; near += 1
-            else: shared[j] = 0
-        if n + near > len(out): # room for more
-            out_column, out = np.concatenate((out_column, np.empty(len(out) + near, np.int32))), np.concatenate((out, np.empty(len(out) + near, np.float32)))
-        met[:near].sort()
-        for p in range(near):
-            j = met[p]
-            out_column[n + p], out[n + p], shared[j] = j, 0 if j == i else _apart(shared[j]), 0
-        n += near; count[i - a] = near
-    return count, out_column[:n].copy(), out[:n].copy()
+        mine = slice(start[i], start[i + 1])
+        m = _meet(column[mine], value[mine], c_start, c_row, least, met, seen)
+        if end + m > len(out): # room for more
+            room = len(out) + m
+            out_column, out = np.concatenate((out_column, np.empty(room, np.int32))), np.concatenate((out, np.empty(room, np.float32)))
+        row[column[mine]] = value[mine]
+        for j in met[:m]:
+            s = _share(row, j, start, column, value)
+            d = np.float32(0 if j == i else max(0., 1 - s / (2 - s)))
+            if d <= within and s > 0: out_column[end], out[end] = j, d; end += 1; count[i - a] += 1
+        row[column[mine]] = 0
+    return count, out_column[:end].copy(), out[:end].copy()
 
 # %% ../nbs/31_neighbours.ipynb #28d361e5
 def jaccard(
@@ -275,9 +282,8 @@ def jaccard(
     within:float=1. # pairs farther than this are not written down
 ) -> csr_matrix: # (n, n) float32, symmetric; an entry is a distance, no entry means farther than `within`, or nothing shared
     "The weighted Jaccard distance of all rows that share something (Zhong et al. 2017, Eq. 10)."
-    columns = V.tocsc()
-    columns.sort_indices()
-    rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data, np.float32(within), a, b)
+    columns, least = V.tocsc(), 2 * (1 - within) / (2 - within) - 1e-5 # rounding: rows sum to 1 in single precision only
+    rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, np.float32(within), least, a, b)
     count, column, value = zip(*_in_threads(rows, V.shape[0], 512))
     start = np.concatenate([[0], np.cumsum(np.concatenate(count))])
     return csr_matrix((np.concatenate(value), np.concatenate(column), start), shape=V.shape)
@@ -297,19 +303,22 @@ def jaccard_distances(
 
 # %% ../nbs/31_neighbours.ipynb #4e6f3b96
 @numba.njit(cache=True, nogil=True)
-def _mix_jaccard(out, products, first, queries, q2, g2, w, far, weight, start, column, value, c_start, c_row, c_value, a, b):
+def _mix_jaccard(out, products, first, queries, q2, g2, w, far, weight, start, column, value, c_start, c_row, a, b):
     "Fill rows first+a .. first+b of the re-ranked distances from inner products and from what is shared."
-    shared, met = np.zeros(len(start) - 1), np.empty(len(start) - 1, np.int32)
-    for r in range(a, b):
-        q = first + r
+    n = len(start) - 1
+    row, met, seen = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n, np.int8)
+    for q in range(first + a, first + b):
         for g in range(out.shape[1]):
-            squared = max(0., q2[q] + g2[g] - 2 * w[q] * w[queries + g] * products[r, g])
+            squared = max(0., q2[q] + g2[g] - 2 * w[q] * w[queries + g] * products[q - first, g])
             out[q, g] = 1 - weight + weight * squared / far[q]
-        m = _shared(q, start, column, value, c_start, c_row, c_value, shared, met)
-        for p in range(m):
-            j, s = met[p], shared[met[p]]
-            if j >= queries: out[q, j - queries] -= (1 - weight) * min(1., s / (2 - s))
-            shared[j] = 0
+        mine = slice(start[q], start[q + 1])
+        m = _meet(column[mine], value[mine], c_start, c_row, 0., met, seen)
+        row[column[mine]] = value[mine]
+        for j in met[:m]:
+            if j < queries: continue
+            s = _share(row, j, start, column, value)
+            out[q, j - queries] -= (1 - weight) * min(1., s / (2 - s))
+        row[column[mine]] = 0
 
 # %% ../nbs/31_neighbours.ipynb #5324cc6b
 def rerank(
@@ -327,13 +336,13 @@ def rerank(
     x = np.concatenate([q, g])
     near = nearest(x, max(k1 + 1, k2), metric)
     V = expand_locally(encode_company(x, near, k1, rule, metric), near, k2)
-    columns = V.tocsc(); columns.sort_indices()
+    columns = V.tocsc()
     h, w = _scales(_check_features(x, 'features', metric)[1], metric)
     far, out, step = np.where(near.farthest > 0, near.farthest, 1), np.empty((len(q), len(g)), np.float32), max(1, (1 << 23) // len(g))
     for first in range(0, len(q), step):
         products = q[first:first + step] @ g.T
         _in_threads(lambda a, b: _mix_jaccard(out, products, first, len(q), 2 * h[:len(q)], 2 * h[len(q):], w, far, weight, V.indptr, V.indices, V.data,
-                                              columns.indptr, columns.indices, columns.data, a, b), len(products))
+                                              columns.indptr, columns.indices, a, b), len(products))
     return out
 
 # %% ../nbs/31_neighbours.ipynb #7b3284b4
