@@ -235,19 +235,24 @@ def expand_locally(
 
 # %% ../nbs/31_neighbours.ipynb #532fa1a9
 @numba.njit(cache=True, nogil=True)
-def _meet(columns, values, c_start, c_row, least, met, seen):
-    "Who may share at least `least` with a row of these columns and values; returns how many. `seen` is all zero before."
-    size = np.array([c_start[c + 1] - c_start[c] for c in columns])
-    n, left_out = 0, 0.
-    for p in np.argsort(-size, kind='mergesort'):
-        left_out += values[p]
-        if left_out < least: continue
+def _meet(columns, values, c_start, c_row, c_value, least, met, shared):
+    "Who may share `least` with this row, into `met`; what they share in the columns walked, into `shared`. Returns how many, and the weight not walked."
+    left_out, walk = 0., np.ones(len(columns), np.bool_)
+    for p in np.argsort(np.array([c_start[c] - c_start[c + 1] for c in columns]), kind='mergesort'): # fullest first
+        if left_out + values[p] >= least / 2: break
+        left_out += values[p]; walk[p] = False
+    n, near = 0, 0
+    for p in range(len(columns)):
+        if not walk[p]: continue
         for q in range(c_start[columns[p]], c_start[columns[p] + 1]):
             j = c_row[q]
-            if not seen[j]: seen[j] = 1; met[n] = j; n += 1
-    for p in range(n): seen[met[p]] = 0
-    met[:n].sort()
-    return n
+            if shared[j] == 0: met[n] = j; n += 1
+            shared[j] += min(values[p], c_value[q])
+    for p in range(n):
+        if shared[met[p]] + left_out >= least: met[near] = met[p]; near += 1
+        else: shared[met[p]] = 0
+    met[:near].sort()
+    return near, left_out
 
 @numba.njit(cache=True, nogil=True)
 def _share(row, j, start, column, value):
@@ -257,22 +262,23 @@ def _share(row, j, start, column, value):
     return s
 
 @numba.njit(cache=True, nogil=True)
-def _jaccard_rows(start, column, value, c_start, c_row, within, least, a, b):
+def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, least, a, b):
     "Rows a to b of the distance: entries a row, columns, distances."
     n = len(start) - 1
-    row, met, seen, count = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n, np.int8), np.zeros(b - a, np.int64)
+    row, met, shared, count = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n), np.zeros(b - a, np.int64)
     out_column, out, end = np.empty(4096, np.int32), np.empty(4096, np.float32), 0
     for i in range(a, b):
         mine = slice(start[i], start[i + 1])
-        m = _meet(column[mine], value[mine], c_start, c_row, least, met, seen)
+        m, left_out = _meet(column[mine], value[mine], c_start, c_row, c_value, least, met, shared)
         if end + m > len(out): # room for more
             room = len(out) + m
             out_column, out = np.concatenate((out_column, np.empty(room, np.int32))), np.concatenate((out, np.empty(room, np.float32)))
         row[column[mine]] = value[mine]
         for j in met[:m]:
-            s = _share(row, j, start, column, value)
+            s = shared[j] if left_out == 0 else _share(row, j, start, column, value)
             d = np.float32(0 if j == i else max(0., 1 - s / (2 - s)))
-            if d <= within and s > 0: out_column[end], out[end] = j, d; end += 1; count[i - a] += 1
+            if d <= within: out_column[end], out[end] = j, d; end += 1; count[i - a] += 1
+            shared[j] = 0
         row[column[mine]] = 0
     return count, out_column[:end].copy(), out[:end].copy()
 
@@ -283,7 +289,7 @@ def jaccard(
 ) -> csr_matrix: # (n, n) float32, symmetric; an entry is a distance, no entry means farther than `within`, or nothing shared
     "The weighted Jaccard distance of all rows that share something (Zhong et al. 2017, Eq. 10)."
     columns, least = V.tocsc(), 2 * (1 - within) / (2 - within) - 1e-5 # rounding: rows sum to 1 in single precision only
-    rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, np.float32(within), least, a, b)
+    rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data, np.float32(within), least, a, b)
     count, column, value = zip(*_in_threads(rows, V.shape[0], 512))
     start = np.concatenate([[0], np.cumsum(np.concatenate(count))])
     return csr_matrix((np.concatenate(value), np.concatenate(column), start), shape=V.shape)
@@ -303,22 +309,17 @@ def jaccard_distances(
 
 # %% ../nbs/31_neighbours.ipynb #4e6f3b96
 @numba.njit(cache=True, nogil=True)
-def _mix_jaccard(out, products, first, queries, q2, g2, w, far, weight, start, column, value, c_start, c_row, a, b):
+def _mix_jaccard(out, products, first, queries, q2, g2, w, far, weight, start, column, value, c_start, c_row, c_value, a, b):
     "Fill rows first+a .. first+b of the re-ranked distances from inner products and from what is shared."
-    n = len(start) - 1
-    row, met, seen = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n, np.int8)
+    met, shared = np.empty(len(start) - 1, np.int32), np.zeros(len(start) - 1)
     for q in range(first + a, first + b):
         for g in range(out.shape[1]):
             squared = max(0., q2[q] + g2[g] - 2 * w[q] * w[queries + g] * products[q - first, g])
             out[q, g] = 1 - weight + weight * squared / far[q]
         mine = slice(start[q], start[q + 1])
-        m = _meet(column[mine], value[mine], c_start, c_row, 0., met, seen)
-        row[column[mine]] = value[mine]
-        for j in met[:m]:
-            if j < queries: continue
-            s = _share(row, j, start, column, value)
-            out[q, j - queries] -= (1 - weight) * min(1., s / (2 - s))
-        row[column[mine]] = 0
+        for j in met[:_meet(column[mine], value[mine], c_start, c_row, c_value, 0., met, shared)[0]]:
+            if j >= queries: out[q, j - queries] -= (1 - weight) * min(1., shared[j] / (2 - shared[j]))
+            shared[j] = 0
 
 # %% ../nbs/31_neighbours.ipynb #5324cc6b
 def rerank(
@@ -342,7 +343,7 @@ def rerank(
     for first in range(0, len(q), step):
         products = q[first:first + step] @ g.T
         _in_threads(lambda a, b: _mix_jaccard(out, products, first, len(q), 2 * h[:len(q)], 2 * h[len(q):], w, far, weight, V.indptr, V.indices, V.data,
-                                              columns.indptr, columns.indices, a, b), len(products))
+                                              columns.indptr, columns.indices, columns.data, a, b), len(products))
     return out
 
 # %% ../nbs/31_neighbours.ipynb #7b3284b4
