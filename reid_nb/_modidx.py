@@ -144,6 +144,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'reid_nb.evaluation.score_queries': ('evaluation.html#score_queries', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.summarize': ('evaluation.html#summarize', 'reid_nb/evaluation.py')},
             'reid_nb.neighbours': { 'reid_nb.neighbours._company': ('neighbours.html#_company', 'reid_nb/neighbours.py'),
+                                    'reid_nb.neighbours._farthest': ('neighbours.html#_farthest', 'reid_nb/neighbours.py'),
                                     'reid_nb.neighbours._fill_company': ('neighbours.html#_fill_company', 'reid_nb/neighbours.py'),
                                     'reid_nb.neighbours._insert': ('neighbours.html#_insert', 'reid_nb/neighbours.py'),
                                     'reid_nb.neighbours._jaccard_rows': ('neighbours.html#_jaccard_rows', 'reid_nb/neighbours.py'),

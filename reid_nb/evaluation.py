@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .core import known_name, rng
+from .data.records import make_records
 
 # %% ../nbs/30_evaluation.ipynb #8db3c7a1
 def _group_people(query_pid, gallery_pid):

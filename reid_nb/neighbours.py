@@ -26,26 +26,24 @@ def _insert(keys, ids, key, j):
     keys[p] = key; ids[p] = j
 
 @numba.njit(cache=True, nogil=True)
-def _offer_rows(products, top, left, h, w, keys, ids, far, a, b):
-    "To each picture top+a .. top+b, offer the pictures of the block's columns."
+def _offer_rows(products, top, left, h, w, keys, ids, far_keys, far, a, b):
+    "To each picture top+a .. top+b, offer the pictures of the block's columns: as near ones, and as far ones."
     for r in range(a, b):
-        i, worst, farthest = top + r, keys[top + r, -1], far[top + r]
+        i, worst, farthest = top + r, keys[top + r, -1], far_keys[top + r, -1]
         for c in range(products.shape[1]):
             key = h[i] + h[left + c] - w[i] * w[left + c] * products[r, c]
-            farthest = max(farthest, key)
-            if key < worst and i != left + c:
-                _insert(keys[i], ids[i], key, left + c); worst = keys[i, -1]
-        far[i] = farthest
+            if key < worst and i != left + c: _insert(keys[i], ids[i], key, left + c); worst = keys[i, -1]
+            if -key < farthest: _insert(far_keys[i], far[i], -key, left + c); farthest = far_keys[i, -1]
 
 @numba.njit(cache=True, nogil=True)
-def _offer_columns(products, top, left, h, w, keys, ids, far, a, b):
+def _offer_columns(products, top, left, h, w, keys, ids, far_keys, far, a, b):
     "To each picture left+a .. left+b, offer the pictures of the block's rows; read along the rows, as they lie in memory."
     for r in range(products.shape[0]):
         for c in range(a, b):
             j = left + c
             key = h[j] + h[top + r] - w[j] * w[top + r] * products[r, c]
-            far[j] = max(far[j], key)
             if key < keys[j, -1]: _insert(keys[j], ids[j], key, top + r)
+            if -key < far_keys[j, -1]: _insert(far_keys[j], far[j], -key, top + r)
 
 # %% ../nbs/31_neighbours.ipynb #cb22d36a
 @numba.njit(cache=True, nogil=True)
@@ -60,6 +58,13 @@ def _refine(x, w, ids, ahead, indices, squared, unsure, a, b):
         if unsure[i]: continue
         indices[i, 0], squared[i, 0] = i, 0
         indices[i, 1:], squared[i, 1:] = mine[order], true[order]
+
+@numba.njit(cache=True, nogil=True)
+def _farthest(x, w, far, squared, a, b):
+    "The largest true distance among the candidates for the farthest."
+    for i in range(a, b):
+        for j in far[i]:
+            if j >= 0: squared[i] = max(squared[i], _square(x[i], x[j], w[i], w[j]))
 
 @numba.njit(cache=True, nogil=True)
 def _search(x, w, rows, indices, squared, a, b):
@@ -79,17 +84,18 @@ def nearest(
     features:np.ndarray, # (n, D) float32
     k:int, # length of the lists, the picture itself included; at most n are given
     metric:str='cosine' # or 'euclidean'
-) -> Neighbours: # indices (n, k) int32; squared (n, k) distances, ascending; farthest (n,) squared distance to the farthest picture (single precision)
+) -> Neighbours: # indices (n, k) int32; squared (n, k) distances, ascending; farthest (n,) squared distance to the farthest picture
     """Every picture's nearest pictures, exactly. It stands first itself; others at the same distance stand in order of their index.
     For 'cosine' the distance is the Euclidean one of features scaled to length 1. ValueError where features cannot be used."""
     x, squared = _check_features(features, 'features', metric)
     if k < 1 or len(x) == 0: raise ValueError(f'{k} neighbours of {len(x):,} pictures: there should be at least 1 of each.')
     (h, w), k, spare = _scales(squared, metric), min(k, len(x)), 8
     keys, ids = np.full((len(x), k + spare), np.inf, np.float32), np.full((len(x), k + spare), -1, np.int32)
-    far = np.zeros(len(x), np.float32)
-    _offer_all(x, h.astype(np.float32), w.astype(np.float32), keys, ids, far)
+    far_keys, far, farthest = np.full((len(x), 8), np.inf, np.float32), np.full((len(x), 8), -1, np.int32), np.zeros(len(x))
+    _offer_all(x, h.astype(np.float32), w.astype(np.float32), keys, ids, far_keys, far)
+    _in_threads(lambda a, b: _farthest(x, w, far, farthest, a, b), len(x))
     slack = min(128, x.shape[1] + 4) * 2.**-24 * (w * np.sqrt(squared) * (w * np.sqrt(squared)).max() + h + h.max()) # of rounding
-    return Neighbours(*_settle(x, w, ids, 2 * (keys[:, -1] - slack), k), 2 * far)
+    return Neighbours(*_settle(x, w, ids, 2 * (keys[:, -1] - slack), k), farthest)
 
 def _settle(x, w, ids, ahead, k):
     "Lists and squared distances from candidates; those that are unsure by comparing with all."
@@ -103,15 +109,15 @@ def _scales(squared, metric):
     "h and w of the formula above, from squared norms."
     return (squared / 2, np.ones(len(squared))) if metric == 'euclidean' else (np.full(len(squared), .5), 1 / np.sqrt(squared))
 
-def _offer_all(x, h, w, keys, ids, far, size=2048):
+def _offer_all(x, h, w, keys, ids, far_keys, far, size=2048):
     "Multiply the upper half of all products, block by block, and offer each block to its rows and columns."
     buffer, edges = np.empty((size, size), np.float32), range(0, len(x), size)
     for top, left in progress([(t, l) for t in edges for l in edges if l >= t], 'neighbours'):
         rows, columns = x[top:top + size], x[left:left + size]
         block = buffer.ravel()[:len(rows) * len(columns)].reshape(len(rows), len(columns))
         np.matmul(rows, columns.T, out=block)
-        _in_threads(lambda a, b: _offer_rows(block, top, left, h, w, keys, ids, far, a, b), len(rows))
-        if left > top: _in_threads(lambda a, b: _offer_columns(block, top, left, h, w, keys, ids, far, a, b), len(columns))
+        _in_threads(lambda a, b: _offer_rows(block, top, left, h, w, keys, ids, far_keys, far, a, b), len(rows))
+        if left > top: _in_threads(lambda a, b: _offer_columns(block, top, left, h, w, keys, ids, far_keys, far, a, b), len(columns))
 
 # %% ../nbs/31_neighbours.ipynb #5e5a6b21
 def nearest_approximately(
@@ -138,7 +144,7 @@ def nearest_approximately(
     _in_threads(lambda a, b: _search(x, w, some, true, squares_there, a, b), len(some), 1)
     recall = np.mean([np.isin(true[i], indices[i]).mean() for i in some])
     far = [2 * (h[b, None] + h[some] - w[b, None] * w[some] * (x[b] @ x[some].T)).max(1) for b in np.array_split(np.arange(len(x)), -(-len(x) // 4096))]
-    return Neighbours(indices, squares, np.concatenate(far).astype(np.float32)), float(recall)
+    return Neighbours(indices, squares, np.concatenate(far)), float(recall)
 
 # %% ../nbs/31_neighbours.ipynb #49bbd904
 @numba.njit(cache=True, nogil=True)
@@ -207,7 +213,7 @@ def encode_company(
     if len(x) != len(neighbours.indices): raise ValueError(f'There are {len(x):,} features and neighbours of {len(neighbours.indices):,} pictures. Are they the same pictures?')
     if k1 < 1 or neighbours.indices.shape[1] < min(k1 + extra, len(x)): raise ValueError(f'k1 = {k1} needs lists of {k1 + extra}; they have {neighbours.indices.shape[1]}.')
     w = _scales(squared, metric)[1]
-    far = neighbours.farthest.astype(np.float64)
+    far = neighbours.farthest
     scale = 1 / np.where(far > 0, far, 1) if rule == 'zhong2017' else np.ones(len(x))
     first, half = k_reciprocal(neighbours.indices, k1 + extra), k_reciprocal(neighbours.indices, min(round(k1 / 2) + 1, k1 + extra))
     start, column, value = np.zeros(len(x) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)

@@ -167,7 +167,7 @@ function text(tag,t){const e=document.createElement(tag);e.textContent=t;return 
 function isQuery(n){return ap.has(n)||D.unanswered.includes(n)}
 function show(n,path){trail=path;location.hash=path.concat(n).join('-');
  $('trail').replaceChildren(...path.map((m,k)=>button(m,()=>show(m,path.slice(0,k)))));
- $('now').replaceChildren(picture(n));
+ $('now').replaceChildren(picture(n));$('now').dataset.n=n;
  $('about').replaceChildren(text('b','person '+D.pid[n]),text('span',', camera '+D.camid[n]),text('small',D.file[n]),text('small',ap.has(n)?'AP '+ap.get(n):isQuery(n)?'no match under another camera':''));
  $('what').textContent=isQuery(n)?'Ranked list':'Nearest in the gallery';
  $('list').replaceChildren(...D.list[n][0].map((m,k)=>{const b=button(m,()=>show(m,path.concat(n))),p=D.pid[m];
