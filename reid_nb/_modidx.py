@@ -138,6 +138,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'reid_nb.evaluation.evaluate': ('evaluation.html#evaluate', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.evaluate_file': ('evaluation.html#evaluate_file', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.load_features': ('evaluation.html#load_features', 'reid_nb/evaluation.py'),
+                                    'reid_nb.evaluation.load_sides': ('evaluation.html#load_sides', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.multi_query': ('evaluation.html#multi_query', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.rank_distances': ('evaluation.html#rank_distances', 'reid_nb/evaluation.py'),
                                     'reid_nb.evaluation.rank_features': ('evaluation.html#rank_features', 'reid_nb/evaluation.py'),

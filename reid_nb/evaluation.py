@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RANKS', 'PROTOCOLS', 'METRICS', 'rank_distances', 'score_queries', 'summarize', 'rank_features', 'evaluate',
-           'bootstrap', 'cuhk03_cmc', 'multi_query', 'colour_histogram', 'load_features', 'evaluate_file']
+           'bootstrap', 'cuhk03_cmc', 'multi_query', 'colour_histogram', 'load_features', 'load_sides', 'evaluate_file']
 
 # %% ../nbs/30_evaluation.ipynb #d76c9ad5
 import os
@@ -352,10 +352,24 @@ def load_features(
     pid, camid = (_whole_numbers(d[k], n, f'{k} in {path.name}') for k in ('pid', 'camid'))
     for k in ('split', 'image'):
         if k in d and d[k].shape != (n,): raise ValueError(f'{k} in {path.name} should have {n:,} entries; its shape is {d[k].shape}.')
-    image = d['image'].astype(str) if 'image' in d else [f'{path.name}#{i}' for i in range(n)]
+    image = [os.path.join(path.parent, i) for i in d['image'].astype(str)] if 'image' in d else [f'{path.name}#{i}' for i in range(n)]
     return features, make_records(image, pid, camid, d['split'].astype(str) if 'split' in d else '', '')
 
 # %% ../nbs/30_evaluation.ipynb #63383a23
+def load_sides(
+    query_path, # .npz; of everything, with split, where there is one file only
+    gallery_path=None # .npz of the gallery
+) -> tuple: # features, and records whose split says query or gallery
+    "Queries and gallery from one file or two. Errors as `load_features`."
+    features, records = load_features(query_path)
+    if gallery_path is None:
+        there = set(records.split)
+        if not {'query', 'gallery'} <= there: raise ValueError(f"{query_path} should say in `split` which rows are 'query' and which 'gallery'; it says {', '.join(sorted(there - {''})) or 'nothing'}. Or give two files.")
+        return features, records
+    other, rows = load_features(gallery_path)
+    if other.shape[1:] != features.shape[1:]: raise ValueError(f'{query_path} has features of shape {features.shape}, {gallery_path} of shape {other.shape}. Are they from one model?')
+    return np.concatenate([features, other]), pd.concat([records.assign(split='query'), rows.assign(split='gallery')], ignore_index=True)
+
 def evaluate_file(
     query_path, # .npz; of everything, with split, where there is one file only
     gallery_path=None, # .npz of the gallery
@@ -363,15 +377,8 @@ def evaluate_file(
     protocol:str='standard', # or 'market1501'
     seed:int=0 # of the bootstrap
 ) -> tuple: # a table (score, low, high; DataFrame), and the same and how it was got as a dict for JSON
-    "Evaluate features that lie in files."
-    features, records = load_features(query_path)
-    if gallery_path is None:
-        known = set(records.split)
-        if not {'query', 'gallery'} <= known: raise ValueError(f"{query_path} should say in `split` which rows are 'query' and which 'gallery'; it says {', '.join(sorted(known - {''})) or 'nothing'}. Or give two files.")
-    else:
-        other, rows = load_features(gallery_path)
-        if other.shape[1:] != features.shape[1:]: raise ValueError(f'{query_path} has features of shape {features.shape}, {gallery_path} of shape {other.shape}. Are they from one model?')
-        features, records = np.concatenate([features, other]), pd.concat([records.assign(split='query'), rows.assign(split='gallery')], ignore_index=True)
+    "Evaluate features that lie in files. Errors as `load_features` and `evaluate`."
+    features, records = load_sides(query_path, gallery_path)
     summary, scores = evaluate(features, records, metric, protocol)
     table = pd.concat([summary.rename('score'), bootstrap(scores, protocol, seed=seed)], axis=1)
     plain = {k: int(v) if k in ('queries', 'unanswered') else float(v) for k, v in summary.items()}

@@ -156,7 +156,7 @@ nav button{display:flex;gap:8px;align-items:center;width:100%}nav button[aria-cu
 img{object-fit:fill;background:#eee}#trail img{height:64px;width:32px}#now img{height:256px;width:128px}
 #list{display:flex;flex-wrap:wrap;gap:8px}#list img{height:160px;width:80px;display:block;border:4px solid NOBODY;box-sizing:border-box}
 #list .right img{border-color:RIGHT}#list .wrong img{border-color:WRONG;border-style:dashed}small{color:#555;display:block}
-#top{display:flex;gap:24px;align-items:flex-start}input{width:100%;box-sizing:border-box}</style>
+#summary{white-space:pre}#top{display:flex;gap:24px;align-items:flex-start}input{width:100%;box-sizing:border-box}</style>
 <nav aria-label="queries"><p id="summary"></p><input id="find" placeholder="person" aria-label="show queries of this person"><div id="queries"></div></nav>
 <main><div id="trail" aria-label="trail"></div><div id="top"><figure id="now" style="margin:0"></figure><p id="about"></p></div><h2 id="what"></h2><div id="list"></div></main>
 <script>const D=DATA;
@@ -176,7 +176,7 @@ function show(n,path){trail=path;location.hash=path.concat(n).join('-');
 function queries(){const want=$('find').value.trim(),all=D.ap.map(v=>v[0]).concat(D.unanswered).filter(n=>!want||String(D.pid[n])===want);
  $('queries').replaceChildren(...all.map(n=>{const b=button(n,()=>show(n,[]));b.append(text('span',D.pid[n]+(ap.has(n)?' · '+ap.get(n).toFixed(3):' · none')));return b}));return all}
 function fromHash(){const p=location.hash.slice(1).split('-').map(Number);if(location.hash&&p.every(n=>n in D.file)){const n=p.pop();if(p.concat(n).join()!==trail.concat(+$('now').dataset.n).join())show(n,p)}}
-$('find').oninput=queries;$('summary').textContent=Object.entries(D.summary).map(([k,v])=>k+' '+(100*v).toFixed(1)).join(', ');
+$('find').oninput=queries;$('summary').textContent=Object.entries(D.summary).map(([k,v])=>k+' '+(100*v).toFixed(1)).join('\\n');
 const all=queries();onhashchange=fromHash;if(location.hash)fromHash();else show(all[0],[]);
 </script></html>"""
 
@@ -190,6 +190,8 @@ def write_retrieval_html(
 ) -> Path: # the page
     "A page to click through: query, its ranked list, the neighbours of what was found. ValueErrors as `evaluate`."
     path = Path(path).absolute()
+    absent = [f for f in records.image[records.split.isin(['query', 'gallery'])] if not os.path.isfile(f)]
+    if absent: raise ValueError(f'{len(absent):,} of {len(records):,} pictures are not there, such as {absent[0]}. The page shows pictures; the records, or `image` in the features\' file, should say where they are.')
     data = _retrieval_data(features, records, k, metric, path.parent)
     page = _PAGE.replace('TITLE', title.replace('&', '&amp;').replace('<', '&lt;'))
     for name, colour in dict(RIGHT=RIGHT, WRONG=WRONG, NOBODY=NOBODY).items(): page = page.replace(name, colour)
