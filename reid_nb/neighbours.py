@@ -89,13 +89,22 @@ def nearest(
     For 'cosine' the distance is the Euclidean one of features scaled to length 1. ValueError where features cannot be used."""
     x, squared = _check_features(features, 'features', metric)
     if k < 1 or len(x) == 0: raise ValueError(f'{k} neighbours of {len(x):,} pictures: there should be at least 1 of each.')
-    (h, w), k, spare = _scales(squared, metric), min(k, len(x)), 8
-    keys, ids = np.full((len(x), k + spare), np.inf, np.float32), np.full((len(x), k + spare), -1, np.int32)
-    far_keys, far, farthest = np.full((len(x), 8), np.inf, np.float32), np.full((len(x), 8), -1, np.int32), np.zeros(len(x))
-    _offer_all(x, h.astype(np.float32), w.astype(np.float32), keys, ids, far_keys, far)
-    _in_threads(lambda a, b: _farthest(x, w, far, farthest, a, b), len(x))
+    (h, w), k = _scales(squared, metric), min(k, len(x))
+    keys, ids, far = _candidates(x, h, w, k + 8)
     slack = min(128, x.shape[1] + 4) * 2.**-24 * (w * np.sqrt(squared) * (w * np.sqrt(squared)).max() + h + h.max()) # of rounding
-    return Neighbours(*_settle(x, w, ids, 2 * (keys[:, -1] - slack), k), farthest)
+    return Neighbours(*_settle(x, w, ids, 2 * (keys[:, -1] - slack), k), _farthest_of(x, w, far))
+
+def _candidates(x, h, w, k):
+    "Rounded half squared distances of the k nearest, who they are, and who the eight farthest are; each (n, ...)."
+    empty = lambda k: (np.full((len(x), k), np.inf, np.float32), np.full((len(x), k), -1, np.int32))
+    (keys, ids), (far_keys, far) = empty(k), empty(8)
+    _offer_all(x, h.astype(np.float32), w.astype(np.float32), keys, ids, far_keys, far)
+    return keys, ids, far
+
+def _farthest_of(x, w, far):
+    squared = np.zeros(len(x))
+    _in_threads(lambda a, b: _farthest(x, w, far, squared, a, b), len(x))
+    return squared
 
 def _settle(x, w, ids, ahead, k):
     "Lists and squared distances from candidates; those that are unsure by comparing with all."
@@ -124,27 +133,25 @@ def nearest_approximately(
     features:np.ndarray, # (n, D) float32
     k:int, # length of the lists, the picture itself included
     metric:str='cosine', # or 'euclidean'
-    probes:int=32, # cells looked into, of about 2 sqrt(n)
-    sample:int=500, # pictures on which the recall is measured
+    axes:int=256, # principal axes along which candidates are sought
+    sample:int=200, # pictures on which the recall is measured
     seed:int=0
 ) -> tuple: # Neighbours, and the recall: share of the true neighbours that were found
-    "Neighbours by an inverted file (faiss IVF). Distances are exact; `farthest` is over `sample` pictures only."
-    import faiss
+    "Neighbours among the nearest along the principal axes. Their distances are exact; `farthest` is of the candidates too. Errors as `nearest`."
     x, squared = _check_features(features, 'features', metric)
-    h, w = _scales(squared, metric)
-    unit = x if metric == 'euclidean' else x * w[:, None].astype(np.float32)
-    cells, k = max(1, min(int(2 * len(x) ** .5), len(x) // 39)), min(k, len(x))
-    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(x.shape[1]), x.shape[1], cells)
-    index.cp.seed, index.nprobe = seed, probes
-    index.train(unit); index.add(unit)
-    ids = index.search(unit, min(k + 8, len(x)))[1].astype(np.int32)
-    indices, squares = _settle(x, w, ids, np.full(len(x), np.inf), k)
+    if k < 1 or axes < 1 or len(x) == 0: raise ValueError(f'{k} neighbours of {len(x):,} pictures along {axes} axes: there should be at least 1 of each.')
+    w, k = _scales(squared, metric)[1], min(k, len(x))
+    blocks = [slice(a, a + 8192) for a in range(0, len(x), 8192)]
+    unit = lambda b: x[b] * w[b, None].astype(np.float32)
+    turn = np.linalg.eigh(sum(unit(b).T @ unit(b) for b in blocks))[1][:, -axes:]
+    low = np.concatenate([unit(b) @ turn for b in blocks])
+    _, ids, far = _candidates(low, *_scales(_check_features(low, 'axes')[1], 'euclidean'), 2 * k)
+    indices, distances = _settle(x, w, ids, np.full(len(x), np.inf), k)
     some = np.sort(rng(seed, 'recall').choice(len(x), min(sample, len(x)), replace=False))
-    true, squares_there = np.empty((len(x), k), np.int32), np.empty((len(x), k))
-    _in_threads(lambda a, b: _search(x, w, some, true, squares_there, a, b), len(some), 1)
+    true, unused = np.empty((len(x), k), np.int32), np.empty((len(x), k))
+    _in_threads(lambda a, b: _search(x, w, some, true, unused, a, b), len(some), 1)
     recall = np.mean([np.isin(true[i], indices[i]).mean() for i in some])
-    far = [2 * (h[b, None] + h[some] - w[b, None] * w[some] * (x[b] @ x[some].T)).max(1) for b in np.array_split(np.arange(len(x)), -(-len(x) // 4096))]
-    return Neighbours(indices, squares, np.concatenate(far)), float(recall)
+    return Neighbours(indices, distances, _farthest_of(x, w, far)), float(recall)
 
 # %% ../nbs/31_neighbours.ipynb #49bbd904
 @numba.njit(cache=True, nogil=True)
@@ -251,9 +258,10 @@ def _meet(columns, values, c_start, c_row, c_value, least, met, shared):
     for p in range(len(columns)):
         if not walk[p]: continue
         for q in range(c_start[columns[p]], c_start[columns[p] + 1]):
-            j = c_row[q]
+            j, both = c_row[q], min(values[p], c_value[q])
+            if both == 0: continue # a weight so small that single precision lost it
             if shared[j] == 0: met[n] = j; n += 1
-            shared[j] += min(values[p], c_value[q])
+            shared[j] += both
     for p in range(n):
         if shared[met[p]] + left_out >= least: met[near] = met[p]; near += 1
         else: shared[met[p]] = 0
