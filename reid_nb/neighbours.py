@@ -304,9 +304,13 @@ def jaccard(
     "The weighted Jaccard distance of all rows that share something (Zhong et al. 2017, Eq. 10)."
     columns, least = V.tocsc(), 2 * (1 - within) / (2 - within) - 1e-5 # rounding: rows sum to 1 in single precision only
     rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data, np.float32(within), least, a, b)
-    count, column, value = zip(*_in_threads(rows, V.shape[0], 512))
-    start = np.concatenate([[0], np.cumsum(np.concatenate(count))])
-    return csr_matrix((np.concatenate(value), np.concatenate(column), start), shape=V.shape)
+    pieces = _in_threads(rows, V.shape[0], 512)
+    start = np.concatenate([[0], np.cumsum(np.concatenate([count for count, _, _ in pieces]))])
+    column, value, end = np.empty(start[-1], np.int32), np.empty(start[-1], np.float32), start[-1]
+    while pieces: # one by one, so that they are not all there twice
+        _, c, v = pieces.pop()
+        column[end - len(c):end], value[end - len(c):end], end = c, v, end - len(c)
+    return csr_matrix((value, column, start), shape=V.shape)
 
 def jaccard_distances(
     features:np.ndarray, # (n, D) float32
