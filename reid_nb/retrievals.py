@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from .core import known_name, rng, write_whole
+from .core import rng, write_whole
 from .evaluation import _check_features, _rows, evaluate
 from .neighbours import _scales, nearest
 
