@@ -22,6 +22,7 @@ def mix_cameras(
 ) -> np.ndarray: # (N,) rows, people in ascending order, each person's images with cameras spread evenly
     "Every row once, grouped by person, shuffled within cameras."
     _, group, size = np.unique(np.stack([label, camid]), axis=1, return_inverse=True, return_counts=True)
+    group = group.ravel() # NumPy 2.0 keeps the axis
     shuffled = r.permutation(len(group))
     by_group = shuffled[np.argsort(group[shuffled], kind='stable')]
     rank = np.empty(len(group)); rank[by_group] = np.arange(len(group)) - np.repeat(np.cumsum(size) - size, size)
