@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROFILE_NAMES', 'PROFILE_TABLE', 'Profile', 'known_name', 'profile', 'stream', 'rng', 'torch_rng', 'seed_all',
            'data_path', 'cache_path', 'write_whole', 'need_space', 'sha256', 'fingerprint', 'progress', 'pick_device',
-           'import_torchvision']
+           'import_torchvision', 'compiled']
 
 # %% ../nbs/00_core.ipynb #66c338a8
 import contextlib, difflib, glob, hashlib, os, re, shutil, socket, sys, uuid
@@ -245,3 +245,12 @@ def _loads(path:Path) -> bool:
     try: torch.ops.load_library(str(path))
     except OSError: return False
     return True
+
+# %% ../nbs/00_core.ipynb #23742581
+def compiled(
+    function # a function of numbers and arrays
+): # -> numba's dispatcher
+    "`function` compiled by numba when first called, without the interpreter's lock; kept on disk if there is a place."
+    import numba
+    try: return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError: return numba.njit(nogil=True)(function)
