@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from .core import known_name, rng
+from .core import compiled, known_name, rng
 from .data.records import make_records
 
 # %% ../nbs/30_evaluation.ipynb #8db3c7a1
@@ -26,7 +26,7 @@ def _group_people(query_pid, gallery_pid):
     low, high = (np.searchsorted(people, query_pid, side) for side in ('left', 'right'))
     return order, low, np.where(query_pid < 0, low, high), int(np.searchsorted(people, 0))
 
-@numba.njit(cache=True)
+@compiled
 def _count_matches(order, low, high, query_camid, gallery_camid):
     "Where each query's matches start in the list of all matches: (queries + 1,)."
     start = np.zeros(len(low) + 1, np.int64)
@@ -39,18 +39,27 @@ def _count_matches(order, low, high, query_camid, gallery_camid):
 def _whole_numbers(labels, n:int, what:str) -> np.ndarray:
     "`labels` as n 64-bit whole numbers; else a ValueError that says what is wrong with `what`."
     x = np.asarray(labels)
-    if x.ndim != 1 or x.dtype.kind not in 'iu': raise ValueError(f'{what} should be a list of whole numbers; it is {x.dtype} of shape {x.shape}.')
-    if len(x) != n: raise ValueError(f'{what} has {len(x):,} entries, but there are {n:,} pictures. Were rows dropped on one side only?')
+    if x.ndim != 1 or x.dtype.kind not in 'iu':
+        raise ValueError(f'{what} should be a list of whole numbers; it is {x.dtype} of shape {x.shape}.')
+    if len(x) != n:
+        raise ValueError(f'{what} has {len(x):,} entries, but there are {n:,} pictures. Were rows dropped on one side only?')
     return x.astype(np.int64, copy=False)
+
+def _few(rows) -> str: return ', '.join(map(str, rows[:5])) + (' ...' if len(rows) > 5 else '')
+
+def _check_sides(queries:int, gallery:int):
+    if queries == 0 or gallery == 0:
+        raise ValueError(f'There are {queries:,} queries and {gallery:,} gallery pictures; both are needed. '
+                         'Which split is missing?')
 
 def _check_people(queries, gallery, query_pid, query_camid, gallery_pid, gallery_camid):
     "The four label arrays, checked."
-    if queries == 0 or gallery == 0: raise ValueError(f'There are {queries:,} queries and {gallery:,} gallery pictures; both are needed. Which split is missing?')
+    _check_sides(queries, gallery)
     return (_whole_numbers(query_pid, queries, 'query_pid'), _whole_numbers(query_camid, queries, 'query_camid'),
             _whole_numbers(gallery_pid, gallery, 'gallery_pid'), _whole_numbers(gallery_camid, gallery, 'gallery_camid'))
 
 # %% ../nbs/30_evaluation.ipynb #3c844133
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _count_below(x, bound):
     "How many of `x` are at most `bound`."
     n = 0
@@ -58,21 +67,19 @@ def _count_below(x, bound):
     return n
 
 # %% ../nbs/30_evaluation.ipynb #587b5856
-@numba.njit(cache=True, nogil=True)
-def _rank_distances(dist, order, low, high, junk, query_camid, gallery_camid, start, ranks, a, b):
-    "Fill `ranks` for queries a to b; returns the first row with a number that is not finite, or -1."
+@compiled
+def _rank_distances(dist, order, low, high, junk, query_camid, gallery_camid, start, ranks, bad, a, b):
+    "Fill `ranks` for queries a to b; rows with a number that is not finite are marked in `bad` instead."
     for q in range(a, b):
         row, right, n = dist[q].copy(), np.empty(start[q + 1] - start[q], dist.dtype), 0
-        bad = 0
-        for k in range(len(row)): bad += not (row[k] - row[k] == 0)
-        if bad: return q
+        for k in range(len(row)): bad[q] |= not (row[k] - row[k] == 0)
+        if bad[q]: continue
         for m in order[low[q]:high[q]]:
             if gallery_camid[m] != query_camid[q]: right[n] = row[m]; n += 1
             row[m] = np.inf
         for m in order[:junk]: row[m] = np.inf
         right.sort()
         for i in range(n): ranks[start[q] + i] = i + 1 + _count_below(row, right[i])
-    return -1
 
 # %% ../nbs/30_evaluation.ipynb #7226ee5d
 def _in_threads(
@@ -94,25 +101,29 @@ def rank_distances(
     query_camid, # (queries,) whole numbers
     gallery_pid, # (gallery,) whole numbers; -1 for junk
     gallery_camid # (gallery,) whole numbers
-) -> tuple: # ranks (matches,) positions from 1, ascending within a query; start (queries + 1,): query q has ranks[start[q]:start[q+1]]
+) -> tuple: # ranks (matches,) positions from 1, ascending in a query; start (queries + 1,): of q, ranks[start[q]:start[q+1]]
     """The positions of every query's matches under Market-1501's rules, from a given matrix.
     A stranger at exactly the same distance stands before a match. ValueError where the input does not fit or is not finite."""
     dist = np.asarray(dist)
-    if dist.ndim != 2 or dist.dtype.kind != 'f': raise ValueError(f'The distances should be a matrix of floats, queries x gallery; they are {dist.dtype} of shape {dist.shape}.')
-    if dist.dtype.itemsize not in (4, 8): dist = dist.astype(np.float32 if dist.dtype.itemsize < 4 else np.float64)
+    if dist.ndim != 2 or dist.dtype.kind != 'f':
+        raise ValueError('The distances should be a matrix of floats, queries x gallery; '
+                         f'they are {dist.dtype} of shape {dist.shape}.')
+    dist = dist.astype(np.float32 if dist.dtype.itemsize <= 4 else np.float64, copy=False) # also from another byte order
     people = _check_people(*dist.shape, query_pid, query_camid, gallery_pid, gallery_camid)
     groups = _group_people(people[0], people[2])
     start = _count_matches(*groups[:3], people[1], people[3])
-    ranks = np.empty(start[-1], np.int32)
-    bad = _in_threads(lambda a, b: _rank_distances(dist, *groups, people[1], people[3], start, ranks, a, b), len(dist))
-    if any(q >= 0 for q in bad): raise ValueError(f'Row {max(bad)} of the distances holds NaN or an infinite number. Look at that query\'s features.')
+    ranks, bad = np.empty(start[-1], np.int32), np.zeros(len(dist), bool)
+    _in_threads(lambda a, b: _rank_distances(dist, *groups, people[1], people[3], start, ranks, bad, a, b), len(dist))
+    if bad.any():
+        raise ValueError(f'The distances hold NaN or infinite numbers in {bad.sum():,} of {len(bad):,} rows: '
+                         f'{_few(np.flatnonzero(bad))}. Look at the features of these queries.')
     return ranks, start
 
 # %% ../nbs/30_evaluation.ipynb #3a60cdd7
 def score_queries(
     ranks:np.ndarray, # (matches,) positions from 1, as rank_distances and rank_features return them
     start:np.ndarray # (queries + 1,) where each query's positions begin
-) -> pd.DataFrame: # a row a query: matches, first, ap, ap_trapezoid, inp; NaN in all but the first column where there is no match
+) -> pd.DataFrame: # one row per query: matches, first, ap, ap_trapezoid, inp; the last four NaN where there is no match
     "The four numbers of each query."
     matches = np.diff(start)
     answered = np.flatnonzero(matches)
@@ -136,17 +147,25 @@ def summarize(
 ) -> pd.Series: # mAP, mINP, rank-1, rank-5 ... as shares of 1; queries counted, and unanswered ones left out
     "The line of a paper's table. ValueError where no query has a match."
     ap = PROTOCOLS[known_name(protocol, PROTOCOLS, 'protocol')]
-    answered = scores[scores.matches > 0]
-    if answered.empty: raise ValueError(f'None of the {len(scores):,} queries has a match: nobody is in the gallery under another camera. Check pid and camid.')
+    answered = _answered(scores)
     shares = {f'rank-{k}': float((answered['first'] <= k).mean()) for k in RANKS}
-    return pd.Series(dict(mAP=answered[ap].mean(), mINP=answered.inp.mean(), **shares, queries=len(answered), unanswered=len(scores) - len(answered)), dtype=object)
+    counts = dict(queries=len(answered), unanswered=len(scores) - len(answered))
+    return pd.Series(dict(mAP=answered[ap].mean(), mINP=answered.inp.mean(), **shares, **counts), dtype=object)
+
+def _answered(scores):
+    "The queries that have a match; ValueError where none has."
+    if not (scores.matches > 0).any():
+        raise ValueError(f'None of the {len(scores):,} queries has a match: nobody is in the gallery under another camera. '
+                         'Check pid and camid.')
+    return scores[scores.matches > 0]
 
 # %% ../nbs/30_evaluation.ipynb #d3ae50aa
 METRICS = ('euclidean', 'cosine')
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _square(x, y, v, w):
-    "Squared distance of v x and w y, rows of float32, in double precision and always in the same order; `_square(y, x, w, v)` is the same."
+    """Squared distance of v x and w y, rows of float32, in double precision and always in the same order.
+    `_square(y, x, w, v)` is the same to the last bit."""
     a = b = c = d = 0.
     whole = len(x) - len(x) % 4
     for k in range(0, whole, 4):
@@ -155,29 +174,39 @@ def _square(x, y, v, w):
     for k in range(whole, len(x)): a += (v * x[k] - w * y[k]) ** 2
     return (a + b) + (c + d)
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _squared_norms(x, out, a, b):
     for i in range(a, b): out[i] = _square(x[i], x[i], 1., 0.)
 
 # %% ../nbs/30_evaluation.ipynb #0dfc3082
 def _check_features(features, what:str, metric:str='euclidean'):
-    "Features as float32 rows, and their squared norms in double precision; a ValueError names rows that cannot be used."
+    "Features rounded to float32, and their squared norms in double precision; a ValueError names rows that cannot be used."
     known_name(metric, METRICS, 'metric')
     x = np.asarray(features)
-    if x.ndim != 2 or x.dtype.kind != 'f': raise ValueError(f'{what} should be a matrix of floats, pictures x features; it is {x.dtype} of shape {x.shape}.')
-    x, squared = np.ascontiguousarray(x, dtype=np.float32), np.empty(len(x))
+    if x.ndim != 2 or x.dtype.kind != 'f':
+        raise ValueError(f'{what} should be a matrix of floats, pictures x features; it is {x.dtype} of shape {x.shape}.')
+    with np.errstate(over='ignore'): x = np.ascontiguousarray(x, dtype=np.float32) # what is too large is told below
+    squared = np.empty(len(x))
     _in_threads(lambda a, b: _squared_norms(x, squared, a, b), len(x))
-    bad, empty = np.flatnonzero(~(squared < 1e30)), np.flatnonzero(squared == 0)
-    if len(bad): raise ValueError(f'{what} holds NaN, infinite or huge numbers in {len(bad):,} of {len(x):,} rows: {_few(bad)}. Did training diverge?')
-    if metric == 'cosine' and len(empty): raise ValueError(f'{what} is all zeros in {len(empty):,} of {len(x):,} rows: {_few(empty)}. A cosine needs a direction; use the Euclidean metric.')
+    def refuse(rows, fault, remedy):
+        if rows.any():
+            few = _few(np.flatnonzero(rows))
+            raise ValueError(f'{what} {fault} in {rows.sum():,} of {len(x):,} rows: {few}. {remedy}')
+    refuse(~(squared < 1e30), 'holds NaN, infinite or huge numbers', 'Did training diverge?')
+    refuse((squared > 0) & (squared < 1e-30), 'is all but zero', 'Single precision cannot tell such features apart; scale them.')
+    if metric == 'cosine': refuse(squared == 0, 'is all zeros', 'A cosine needs a direction; use the Euclidean metric.')
     return x, squared
 
-def _few(rows) -> str: return ', '.join(map(str, rows[:5])) + (' ...' if len(rows) > 5 else '')
+# %% ../nbs/30_evaluation.ipynb #1f6328bd
+def _rounding(D:int) -> float:
+    "How far a product of two rows of D numbers may be off in single precision, as a share of the product of their lengths."
+    return min(128 + D // 64, D + 8) * 2.**-24
 
-# %% ../nbs/30_evaluation.ipynb #1d2dfd1b
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/30_evaluation.ipynb #fe027466
+@compiled
 def _count_nearer(keys, low, high, square, known, x, gallery, v, w):
-    "How many pictures are at most as far as `square`: by `keys` below `low` or above `high`, else computed again (and kept in `known`)."
+    """How many pictures are at most as far as `square`: by `keys` below `low` or above `high`,
+    else computed again (and kept in `known`)."""
     n = 0
     for a in range(0, len(keys), 512):
         part = keys[a:a + 512]
@@ -191,9 +220,10 @@ def _count_nearer(keys, low, high, square, known, x, gallery, v, w):
                 n += known[j] <= square
     return n
 
-# %% ../nbs/30_evaluation.ipynb #fe027466
-@numba.njit(cache=True, nogil=True)
-def _rank_products(products, first, query, gallery, cosine, q2, h, w, slack, order, low, high, junk, query_camid, gallery_camid, start, ranks, a, b):
+# %% ../nbs/30_evaluation.ipynb #b126fa31
+@compiled
+def _rank_products(products, first, query, gallery, cosine, q2, h, w, slack, order, low, high, junk, query_camid, gallery_camid,
+                   start, ranks, a, b):
     "Fill `ranks` for queries first+a to first+b from their rows of inner products, which are overwritten."
     h32, w32, known = h.astype(np.float32), w.astype(np.float32), np.empty(len(h))
     for q in range(first + a, first + b):
@@ -207,11 +237,21 @@ def _rank_products(products, first, query, gallery, cosine, q2, h, w, slack, ord
         right.sort(); known[:] = np.nan
         for i in range(n):
             key = scale * right[i] + shift
-            ranks[start[q] + i] = i + 1 + _count_nearer(keys, np.float32(key - slack[q]), np.float32(key + slack[q]), right[i], known, query[q], gallery, v, w)
+            below, above = np.float32(key - slack[q]), np.float32(key + slack[q])
+            ranks[start[q] + i] = i + 1 + _count_nearer(keys, below, above, right[i], known, query[q], gallery, v, w)
 
-# %% ../nbs/30_evaluation.ipynb #b126fa31
+# %% ../nbs/30_evaluation.ipynb #630f2614
+def _check_two(query, gallery, metric):
+    "Features of queries and gallery, checked, each with their squared norms."
+    (query, q2), (gallery, g2) = _check_features(query, 'query', metric), _check_features(gallery, 'gallery', metric)
+    if query.shape[1] != gallery.shape[1]:
+        raise ValueError(f'A query has {query.shape[1]:,} features, a gallery picture {gallery.shape[1]:,}. '
+                         'Are they from one model?')
+    return query, q2, gallery, g2
+
+# %% ../nbs/30_evaluation.ipynb #c15e9a82
 def rank_features(
-    query:np.ndarray, # (queries, D) float32
+    query:np.ndarray, # (queries, D) float32; float64 is rounded to it
     gallery:np.ndarray, # (gallery, D) float32
     query_pid, # (queries,) whole numbers; -1 for nobody known
     query_camid, # (queries,) whole numbers
@@ -220,39 +260,58 @@ def rank_features(
     metric:str='euclidean' # or 'cosine'
 ) -> tuple: # ranks, start: as rank_distances
     """The positions of every query's matches, from features, a block of queries at a time.
-    Ties as in `rank_distances`; two distances are equal when double precision says so, whatever the processor. ValueErrors too."""
-    (query, q2), (gallery, g2) = _check_features(query, 'query', metric), _check_features(gallery, 'gallery', metric)
-    if query.shape[1] != gallery.shape[1]: raise ValueError(f'A query has {query.shape[1]:,} features, a gallery picture {gallery.shape[1]:,}. Are they from one model?')
+    Ties as in `rank_distances`; two distances are equal when they are so in double precision. ValueErrors too."""
+    query, q2, gallery, g2 = _check_two(query, gallery, metric)
     people = _check_people(len(query), len(gallery), query_pid, query_camid, gallery_pid, gallery_camid)
     groups = _group_people(people[0], people[2])
     start = _count_matches(*groups[:3], people[1], people[3])
     ranks = np.empty(start[-1], np.int32)
     h, w = (g2 / 2, np.ones(len(g2))) if metric == 'euclidean' else (np.zeros(len(g2)), 1 / np.sqrt(g2))
-    slack = min(128, query.shape[1] + 4) * 2.**-24 * (np.sqrt(q2) * (np.sqrt(g2) * w).max() + h.max()) # of rounding
+    slack = _rounding(query.shape[1]) * (np.sqrt(q2) * (np.sqrt(g2) * w).max() + h.max())
     step = max(1, (1 << 23) // len(gallery)) # 32 MiB of products at once
     products = np.empty((min(step, len(query)), len(gallery)), np.float32)
     for first in range(0, len(query), step):
         block = products[:min(step, len(query) - first)]
         np.matmul(query[first:first + step], gallery.T, out=block)
-        _in_threads(lambda a, b: _rank_products(block, first, query, gallery, metric == 'cosine', q2, h, w, slack, *groups, people[1], people[3], start, ranks, a, b), len(block))
+        given = block, first, query, gallery, metric == 'cosine', q2, h, w, slack, *groups, people[1], people[3], start, ranks
+        _in_threads(lambda a, b: _rank_products(*given, a, b), len(block))
     return ranks, start
 
 # %% ../nbs/30_evaluation.ipynb #c991449c
 def evaluate(
-    features:np.ndarray, # (n, D) float32, a row a record
+    features:np.ndarray, # (n, D) float32 (float64 is rounded to it), one row per record
     records:pd.DataFrame, # n rows with pid, camid, split and domain; query and gallery rows are used
     metric:str='euclidean', # or 'cosine'
     protocol:str='standard' # which average precision: 'standard' or 'market1501'
-) -> tuple: # the summary (Series), and the scores (DataFrame, a row a query, indexed as in records)
+) -> tuple: # the summary (Series), and the scores (DataFrame, one row per query, indexed as in records)
     "CMC, mAP and mINP of a model on one dataset, single query."
-    if len(features) != len(records): raise ValueError(f'There are {len(features):,} features for {len(records):,} records. They should stand row by row in the same order.')
-    query, gallery = (np.flatnonzero(records.split == s) for s in ('query', 'gallery'))
+    features, query, gallery = _sides(features, records)
     domains = records.domain.iloc[np.r_[query, gallery]].unique()
-    if len(domains) > 1: raise ValueError(f"Records of {len(domains)} domains ({', '.join(domains)}): person 3 of one is not person 3 of another. Evaluate them one at a time.")
+    if len(domains) > 1:
+        raise ValueError(f"Records of {len(domains)} domains ({', '.join(domains)}): person 3 of one is not person 3 "
+                         'of another. Evaluate them one at a time.')
     pid, camid = records.pid.to_numpy(), records.camid.to_numpy()
-    ranks, start = rank_features(_rows(features, query), _rows(features, gallery), pid[query], camid[query], pid[gallery], camid[gallery], metric)
+    people = pid[query], camid[query], pid[gallery], camid[gallery]
+    ranks, start = rank_features(_rows(features, query), _rows(features, gallery), *people, metric)
     scores = score_queries(ranks, start).set_index(records.index[query])
     return summarize(scores, protocol), scores
+
+# %% ../nbs/30_evaluation.ipynb #bb66275f
+def _row_by_row(features, records):
+    "Features as an array; ValueError unless there is one row per record, and one record per label of the index."
+    features = np.asarray(features)
+    if len(features) != len(records):
+        raise ValueError(f'There are {len(features):,} features for {len(records):,} records. '
+                         'They should stand row by row in the same order.')
+    if not records.index.is_unique: raise ValueError('The index of the records repeats; use reset_index(drop=True).')
+    return features
+
+def _sides(features, records):
+    "Features as an array, and which rows are queries and which gallery; ValueError where some are lacking."
+    features = _row_by_row(features, records)
+    query, gallery = (np.flatnonzero(records.split == s) for s in ('query', 'gallery'))
+    _check_sides(len(query), len(gallery))
+    return features, query, gallery
 
 def _rows(features, rows):
     "Those rows; without a copy where they stand together, as the splits of a dataset mostly do."
@@ -265,15 +324,22 @@ def bootstrap(
     protocol:str='standard',
     times:int=1000, # resamples
     level:float=.95, # share of them inside the interval
-    seed:int=0
+    seed:int=0,
+    groups=None # (queries,) whom each query shows; None takes each query for a person of its own
 ) -> pd.DataFrame: # rows mAP, mINP, rank-1 ...; columns low, high
-    "Confidence intervals by resampling the answered queries (Efron 1979, percentile)."
-    answered = scores[scores.matches > 0]
-    columns = {'mAP': answered[PROTOCOLS[known_name(protocol, PROTOCOLS, 'protocol')]], 'mINP': answered.inp} | {f'rank-{k}': answered['first'] <= k for k in RANKS}
-    values = np.stack([c.to_numpy(float) for c in columns.values()], axis=1)
-    draw = rng(seed, 'bootstrap')
-    means = np.stack([draw.multinomial(len(values), np.full(len(values), 1 / len(values))) @ values / len(values) for _ in range(times)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    "Confidence intervals by resampling people with their answered queries (Efron 1979, percentile)."
+    answered, ap = _answered(scores), PROTOCOLS[known_name(protocol, PROTOCOLS, 'protocol')]
+    columns = {'mAP': answered[ap], 'mINP': answered.inp} | {f'rank-{k}': answered['first'] <= k for k in RANKS}
+    values = np.stack([np.ones(len(answered)), *(c.to_numpy(float) for c in columns.values())], axis=1)
+    if groups is not None:
+        if len(groups) != len(scores): raise ValueError(f'groups has {len(groups):,} entries for {len(scores):,} queries.')
+        names, who = np.unique(np.asarray(groups)[scores.matches > 0], return_inverse=True)
+        sums = np.zeros((len(names), values.shape[1]))
+        np.add.at(sums, who, values)
+        values = sums
+    draw, even = rng(seed, 'bootstrap'), np.full(len(values), 1 / len(values))
+    totals = np.stack([draw.multinomial(len(values), even) @ values for _ in range(times)])
+    low, high = np.quantile(totals[:, 1:] / totals[:, :1], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pd.DataFrame(dict(low=low, high=high), index=list(columns))
 
 # %% ../nbs/30_evaluation.ipynb #99b5a1ba
@@ -282,12 +348,13 @@ def cuhk03_cmc(
     query_pid, query_camid, gallery_pid, gallery_camid, # whole numbers, as rank_distances
     times:int=100, # draws of a gallery
     seed:int=0
-) -> pd.DataFrame: # a row a draw: rank-1, rank-5 ...; its mean is what tables report
-    "CMC with a single gallery picture a person (Li et al. 2014). A stranger at the same distance stands first. Errors as rank_distances."
-    start = rank_distances(dist, query_pid, query_camid, gallery_pid, gallery_camid)[1] # checks, and who can be answered
-    dist, (query_pid, query_camid, gallery_pid, gallery_camid) = np.asarray(dist), map(np.asarray, (query_pid, query_camid, gallery_pid, gallery_camid))
-    rows, draws = np.flatnonzero(np.diff(start)), []
-    if len(rows) == 0: raise ValueError(f'None of the {len(dist):,} queries has a match: nobody is in the gallery under another camera. Check pid and camid.')
+) -> pd.DataFrame: # one row per draw: rank-1, rank-5 ...; its mean is what tables report
+    """CMC with a single gallery picture of each person (Li et al. 2014).
+    A stranger at the same distance stands first. Errors as rank_distances."""
+    labels = query_pid, query_camid, gallery_pid, gallery_camid
+    scores = score_queries(*rank_distances(dist, *labels)) # checks, and who can be answered
+    dist, (query_pid, query_camid, gallery_pid, gallery_camid) = np.asarray(dist), map(np.asarray, labels)
+    rows, draws = _answered(scores).index.to_numpy(), []
     allowed = (gallery_pid == query_pid[rows, None]) & (gallery_camid != query_camid[rows, None])
     for t in range(times):
         order = rng(seed, 'cuhk03', t).permutation(np.flatnonzero(gallery_pid >= 0))
@@ -303,10 +370,11 @@ def multi_query(
     pid, # (n,) whole numbers
     camid, # (n,) whole numbers
     pool:str='mean' # or 'max', of each feature
-) -> tuple: # features (m, D), pid (m,), camid (m,): one query a person and camera
+) -> tuple: # features (m, D), pid (m,), camid (m,): one query per person and camera
     "Pooled queries (Zheng et al. 2015); evaluate them as any others."
     how = dict(mean=np.add, max=np.maximum)[known_name(pool, ['mean', 'max'], 'pooling')]
     x, _ = _check_features(features, 'features')
+    if len(x) == 0: raise ValueError('There are no pictures to pool.')
     pid, camid = _whole_numbers(pid, len(x), 'pid'), _whole_numbers(camid, len(x), 'camid')
     order = np.lexsort((camid, pid))
     first = np.flatnonzero(np.r_[True, (np.diff(pid[order]) != 0) | (np.diff(camid[order]) != 0)])
@@ -318,7 +386,7 @@ def multi_query(
 def _lab(rgb):
     "CIE L*a*b* (D65) of sRGB in [0, 1]; (..., 3)."
     linear = np.where(rgb > .04045, ((rgb + .055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = linear @ np.float32([[.4339, .2126, .0178], [.3762, .7152, .1095], [.1899, .0722, .8727]]) # columns over the white point
+    xyz = linear @ np.float32([[.4339, .2126, .0178], [.3762, .7152, .1095], [.1899, .0722, .8727]]) # over the white point
     f = np.where(xyz > .008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
@@ -335,24 +403,37 @@ def colour_histogram(
     low, high = np.float32([0, 0, 0, 0, -60, -60]), np.float32([1, 1, 1, 100, 60, 60])
     level = (np.concatenate([rgb_to_hsv(rgb), _lab(rgb)], axis=-1) - low) / (high - low) * bins
     code = level.astype(int).clip(0, bins - 1) + bins * np.arange(6)
-    return np.sqrt(np.concatenate([np.bincount(c.ravel(), minlength=6 * bins) for c in code.reshape(8, -1, 6)])).astype(np.float32)
+    stripes = [np.bincount(c.ravel(), minlength=6 * bins) for c in code.reshape(8, -1, 6)]
+    return np.sqrt(np.concatenate(stripes)).astype(np.float32)
 
 # %% ../nbs/30_evaluation.ipynb #2fecafd2
+def _read_arrays(path):
+    "The arrays of the archive that we know, by name."
+    if not path.is_file(): raise FileNotFoundError(f'There is no file {path}.')
+    known, needed = ('features', 'pid', 'camid', 'split', 'image'), ('features', 'pid', 'camid')
+    try:
+        with np.load(path, allow_pickle=False) as f: d = {k: f[k] for k in known if k in f}
+    except Exception as e:
+        raise ValueError(f'{path} cannot be read as a NumPy archive ({e}). '
+                         'Write it with numpy.savez(path, features=, pid=, camid=).') from e
+    if lacking := [k for k in needed if k not in d]:
+        raise ValueError(f"{path} lacks {', '.join(lacking)}; it should hold features (n, D), pid (n,) and camid (n,).")
+    return d
+
+# %% ../nbs/30_evaluation.ipynb #c90553b9
 def load_features(
     path # .npz with features (n, D), pid (n,), camid (n,), and perhaps split (n,) and image (n,)
 ) -> tuple: # features, and records
     "Features and their records from a NumPy archive. FileNotFoundError or ValueError says what is wrong with it."
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f'There is no file {path}.')
-    try:
-        with np.load(path, allow_pickle=False) as f: d = {k: f[k] for k in ('features', 'pid', 'camid', 'split', 'image') if k in f}
-    except Exception as e: raise ValueError(f'{path} cannot be read as a NumPy archive ({e}). Write it with numpy.savez(path, features=, pid=, camid=).') from e
-    if lacking := [k for k in ('features', 'pid', 'camid') if k not in d]: raise ValueError(f"{path} lacks {', '.join(lacking)}; it should hold features (n, D), pid (n,) and camid (n,).")
+    d, file = _read_arrays(path), path.name
     features, n = d['features'], len(np.atleast_1d(d['features']))
-    pid, camid = (_whole_numbers(d[k], n, f'{k} in {path.name}') for k in ('pid', 'camid'))
+    pid, camid = (_whole_numbers(d[k], n, f'{k} in {file}') for k in ('pid', 'camid'))
     for k in ('split', 'image'):
-        if k in d and d[k].shape != (n,): raise ValueError(f'{k} in {path.name} should have {n:,} entries; its shape is {d[k].shape}.')
-    image = [os.path.join(path.parent, i) for i in d['image'].astype(str)] if 'image' in d else [f'{path.name}#{i}' for i in range(n)]
+        if k in d and d[k].shape != (n,):
+            raise ValueError(f'{k} in {file} should have {n:,} entries; its shape is {d[k].shape}.')
+    names = d['image'].astype(str) if 'image' in d else []
+    image = [os.path.join(path.parent, i) for i in names] or [f'{file}#{i}' for i in range(n)]
     return features, make_records(image, pid, camid, d['split'].astype(str) if 'split' in d else '', '')
 
 # %% ../nbs/30_evaluation.ipynb #63383a23
@@ -364,12 +445,18 @@ def load_sides(
     features, records = load_features(query_path)
     if gallery_path is None:
         there = set(records.split)
-        if not {'query', 'gallery'} <= there: raise ValueError(f"{query_path} should say in `split` which rows are 'query' and which 'gallery'; it says {', '.join(sorted(there - {''})) or 'nothing'}. Or give two files.")
+        if not {'query', 'gallery'} <= there:
+            raise ValueError(f"{query_path} should say in `split` which rows are 'query' and which 'gallery'; "
+                             f"it says {', '.join(sorted(there - {''})) or 'nothing'}. Or give two files.")
         return features, records
     other, rows = load_features(gallery_path)
-    if other.shape[1:] != features.shape[1:]: raise ValueError(f'{query_path} has features of shape {features.shape}, {gallery_path} of shape {other.shape}. Are they from one model?')
-    return np.concatenate([features, other]), pd.concat([records.assign(split='query'), rows.assign(split='gallery')], ignore_index=True)
+    if other.shape[1:] != features.shape[1:]:
+        raise ValueError(f'{query_path} has features of shape {features.shape}, {gallery_path} of shape {other.shape}. '
+                         'Are they from one model?')
+    both = pd.concat([records.assign(split='query'), rows.assign(split='gallery')], ignore_index=True)
+    return np.concatenate([features, other]), both
 
+# %% ../nbs/30_evaluation.ipynb #8cf1467b
 def evaluate_file(
     query_path, # .npz; of everything, with split, where there is one file only
     gallery_path=None, # .npz of the gallery
@@ -380,9 +467,12 @@ def evaluate_file(
     "Evaluate features that lie in files. Errors as `load_features` and `evaluate`."
     features, records = load_sides(query_path, gallery_path)
     summary, scores = evaluate(features, records, metric, protocol)
-    table = pd.concat([summary.rename('score'), bootstrap(scores, protocol, seed=seed)], axis=1)
+    sure = bootstrap(scores, protocol, seed=seed, groups=records.pid[scores.index]) # people are drawn, not queries
+    table = pd.concat([summary.rename('score'), sure], axis=1)
     plain = {k: int(v) if k in ('queries', 'unanswered') else float(v) for k, v in summary.items()}
     interval = {k: [float(r.low), float(r.high)] for k, r in table.dropna().iterrows()}
-    counts = dict(gallery=int(((records.split == 'gallery') & (records.pid >= 0)).sum()), junk=int(((records.split == 'gallery') & (records.pid < 0)).sum()))
+    known, gallery = records.pid >= 0, records.split == 'gallery'
+    counts = dict(gallery=int((gallery & known).sum()), junk=int((gallery & ~known).sum()))
+    how = dict(metric=metric, protocol=protocol, average_precision=PROTOCOLS[protocol])
     files = [str(p) for p in (query_path, gallery_path) if p is not None]
-    return table, dict(files=files, metric=metric, protocol=protocol, average_precision=PROTOCOLS[protocol], scores=plain, interval95=interval, **counts)
+    return table, dict(files=files, **how, scores=plain, interval95=interval, resampled='people', **counts)
