@@ -9,15 +9,31 @@ __all__ = ['Neighbours', 'RULES', 'nearest', 'nearest_approximately', 'k_recipro
 # %% ../nbs/31_neighbours.ipynb #2b6b503b
 from collections import namedtuple
 
-import numba
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from .core import known_name, progress, rng
-from .evaluation import _check_features, _in_threads, _square
+from .core import compiled, known_name, progress, rng
+from .evaluation import _check_features, _check_sides, _check_two, _in_threads, _rounding, _square
 
 # %% ../nbs/31_neighbours.ipynb #0ff65aac
-@numba.njit(cache=True, nogil=True)
+@compiled
+def _mean(x, w):
+    "The mean of all w x, in double precision and always in the same order: (D,)."
+    total = np.zeros(x.shape[1])
+    for i in range(len(x)):
+        for k in range(x.shape[1]): total[k] += w[i] * x[i, k]
+    return total / len(x)
+
+@compiled
+def _centre(x, w, mean, first, out, half, a, b):
+    "Rows first+a to first+b of w x - mean into rows a to b of `out`, rounded, and half their squared lengths."
+    for r in range(a, b):
+        i = first + r
+        for k in range(x.shape[1]): out[r, k] = w[i] * x[i, k] - mean[k]
+        half[i] = _square(out[r], out[r], 1., 0.) / 2
+
+# %% ../nbs/31_neighbours.ipynb #cb22d36a
+@compiled
 def _insert(keys, ids, key, j):
     "Put (key, j) into a sorted list; its last entry falls out."
     p = len(keys) - 1
@@ -25,30 +41,32 @@ def _insert(keys, ids, key, j):
         keys[p] = keys[p - 1]; ids[p] = ids[p - 1]; p -= 1
     keys[p] = key; ids[p] = j
 
-@numba.njit(cache=True, nogil=True)
-def _offer_rows(products, top, left, h, w, keys, ids, far_keys, far, a, b):
+# %% ../nbs/31_neighbours.ipynb #0477a523
+@compiled
+def _offer_rows(products, top, left, half, keys, ids, far_keys, far, a, b):
     "To each picture top+a .. top+b, offer the pictures of the block's columns: as near ones, and as far ones."
     for r in range(a, b):
         i, worst, farthest = top + r, keys[top + r, -1], far_keys[top + r, -1]
         for c in range(products.shape[1]):
-            key = h[i] + h[left + c] - w[i] * w[left + c] * products[r, c]
+            key = half[i] + half[left + c] - products[r, c]
             if key < worst and i != left + c: _insert(keys[i], ids[i], key, left + c); worst = keys[i, -1]
             if -key < farthest: _insert(far_keys[i], far[i], -key, left + c); farthest = far_keys[i, -1]
 
-@numba.njit(cache=True, nogil=True)
-def _offer_columns(products, top, left, h, w, keys, ids, far_keys, far, a, b):
+@compiled
+def _offer_columns(products, top, left, half, keys, ids, far_keys, far, a, b):
     "To each picture left+a .. left+b, offer the pictures of the block's rows; read along the rows, as they lie in memory."
     for r in range(products.shape[0]):
         for c in range(a, b):
             j = left + c
-            key = h[j] + h[top + r] - w[j] * w[top + r] * products[r, c]
+            key = half[j] + half[top + r] - products[r, c]
             if key < keys[j, -1]: _insert(keys[j], ids[j], key, top + r)
             if -key < far_keys[j, -1]: _insert(far_keys[j], far[j], -key, top + r)
 
-# %% ../nbs/31_neighbours.ipynb #cb22d36a
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/31_neighbours.ipynb #c126211d
+@compiled
 def _refine(x, w, ids, ahead, indices, squared, unsure, a, b):
-    "Sort the candidates of pictures a to b by true distance; who is not a candidate of i is farther than ahead[i], else the list is unsure."
+    """Sort the candidates of pictures a to b by true distance. Who is not a candidate of i is farther than ahead[i];
+    where that does not settle it, the list is unsure."""
     k = indices.shape[1]
     for i in range(a, b):
         mine = np.sort(ids[i][(ids[i] >= 0) & (ids[i] != i)])
@@ -59,14 +77,15 @@ def _refine(x, w, ids, ahead, indices, squared, unsure, a, b):
         indices[i, 0], squared[i, 0] = i, 0
         indices[i, 1:], squared[i, 1:] = mine[order], true[order]
 
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/31_neighbours.ipynb #7e5268c2
+@compiled
 def _farthest(x, w, far, squared, a, b):
     "The largest true distance among the candidates for the farthest."
     for i in range(a, b):
         for j in far[i]:
             if j >= 0: squared[i] = max(squared[i], _square(x[i], x[j], w[i], w[j]))
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _search(x, w, rows, indices, squared, a, b):
     "The exact lists of some pictures, by comparing with all."
     k = indices.shape[1]
@@ -77,29 +96,30 @@ def _search(x, w, rows, indices, squared, a, b):
         squared[i] = true[indices[i]]
         squared[i, 0] = 0
 
-# %% ../nbs/31_neighbours.ipynb #c126211d
+# %% ../nbs/31_neighbours.ipynb #9087321a
 Neighbours = namedtuple('Neighbours', ['indices', 'squared', 'farthest'])
 
 def nearest(
-    features:np.ndarray, # (n, D) float32
+    features:np.ndarray, # (n, D) float32; float64 is rounded to it
     k:int, # length of the lists, the picture itself included; at most n are given
     metric:str='cosine' # or 'euclidean'
-) -> Neighbours: # indices (n, k) int32; squared (n, k) distances, ascending; farthest (n,) squared distance to the farthest picture
-    """Every picture's nearest pictures, exactly. It stands first itself; others at the same distance stand in order of their index.
+) -> Neighbours: # indices (n, k) int32; squared (n, k) distances, ascending; farthest (n,) squared distance of the farthest
+    """Every picture's nearest pictures, exactly. It stands first itself; others at the same distance stand by index.
     For 'cosine' the distance is the Euclidean one of features scaled to length 1. ValueError where features cannot be used."""
     x, squared = _check_features(features, 'features', metric)
     if k < 1 or len(x) == 0: raise ValueError(f'{k} neighbours of {len(x):,} pictures: there should be at least 1 of each.')
-    (h, w), k = _scales(squared, metric), min(k, len(x))
-    keys, ids, far = _candidates(x, h, w, k + 8)
-    slack = min(128, x.shape[1] + 4) * 2.**-24 * (w * np.sqrt(squared) * (w * np.sqrt(squared)).max() + h + h.max()) # of rounding
+    w, k = _lengths(squared, metric), min(k, len(x))
+    keys, ids, far, half = _candidates(x, w, k + 8)
+    slack = _rounding(x.shape[1]) * (2 * np.sqrt(half * half.max()) + half + half.max())
     return Neighbours(*_settle(x, w, ids, 2 * (keys[:, -1] - slack), k), _farthest_of(x, w, far))
 
-def _candidates(x, h, w, k):
-    "Rounded half squared distances of the k nearest, who they are, and who the eight farthest are; each (n, ...)."
+# %% ../nbs/31_neighbours.ipynb #5327a942
+def _candidates(x, w, k):
+    "Rounded half squared distances of the k nearest, who they are, who the eight farthest are, and half squared lengths."
     empty = lambda k: (np.full((len(x), k), np.inf, np.float32), np.full((len(x), k), -1, np.int32))
-    (keys, ids), (far_keys, far) = empty(k), empty(8)
-    _offer_all(x, h.astype(np.float32), w.astype(np.float32), keys, ids, far_keys, far)
-    return keys, ids, far
+    (keys, ids), (far_keys, far), half = empty(k), empty(8), np.empty(len(x))
+    _offer_all(x, w, half, keys, ids, far_keys, far)
+    return keys, ids, far, half
 
 def _farthest_of(x, w, far):
     squared = np.zeros(len(x))
@@ -114,21 +134,33 @@ def _settle(x, w, ids, ahead, k):
     _in_threads(lambda a, b: _search(x, w, rows, indices, squared, a, b), len(rows), 1)
     return indices, squared
 
-def _scales(squared, metric):
-    "h and w of the formula above, from squared norms."
-    return (squared / 2, np.ones(len(squared))) if metric == 'euclidean' else (np.full(len(squared), .5), 1 / np.sqrt(squared))
+def _lengths(squared, metric):
+    "What features are multiplied by, from their squared norms."
+    return np.ones(len(squared)) if metric == 'euclidean' else 1 / np.sqrt(squared)
 
-def _offer_all(x, h, w, keys, ids, far_keys, far, size=2048):
+# %% ../nbs/31_neighbours.ipynb #bb882958
+def _offer_all(x, w, half, keys, ids, far_keys, far, size=2048):
     "Multiply the upper half of all products, block by block, and offer each block to its rows and columns."
-    buffer, edges = np.empty((size, size), np.float32), range(0, len(x), size)
-    for top, left in progress([(t, l) for t in edges for l in edges if l >= t], 'neighbours'):
-        rows, columns = x[top:top + size], x[left:left + size]
-        block = buffer.ravel()[:len(rows) * len(columns)].reshape(len(rows), len(columns))
-        np.matmul(rows, columns.T, out=block)
-        _in_threads(lambda a, b: _offer_rows(block, top, left, h, w, keys, ids, far_keys, far, a, b), len(rows))
-        if left > top: _in_threads(lambda a, b: _offer_columns(block, top, left, h, w, keys, ids, far_keys, far, a, b), len(columns))
+    mean, edges = _mean(x, w), range(0, len(x), size)
+    products, above, beside = (np.empty((min(size, len(x)), n), np.float32) for n in (min(size, len(x)), x.shape[1], x.shape[1]))
+    def centred(first, out):
+        out = out[:len(x) - first]
+        _in_threads(lambda a, b: _centre(x, w, mean, first, out, half, a, b), len(out))
+        return out
+    bar = progress(what='neighbours', total=len(edges) * (len(edges) + 1) // 2)
+    for top in edges:
+        rows = centred(top, above)
+        for left in range(top, len(x), size):
+            columns = centred(left, beside) if left > top else rows
+            block = products.ravel()[:len(rows) * len(columns)].reshape(len(rows), len(columns))
+            np.matmul(rows, columns.T, out=block)
+            to = block, top, left, half.astype(np.float32), keys, ids, far_keys, far
+            _in_threads(lambda a, b: _offer_rows(*to, a, b), len(rows))
+            if left > top: _in_threads(lambda a, b: _offer_columns(*to, a, b), len(columns))
+            bar.update()
+    bar.close()
 
-# %% ../nbs/31_neighbours.ipynb #5e5a6b21
+# %% ../nbs/31_neighbours.ipynb #df37d1e6
 def nearest_approximately(
     features:np.ndarray, # (n, D) float32
     k:int, # length of the lists, the picture itself included
@@ -137,24 +169,31 @@ def nearest_approximately(
     sample:int=200, # pictures on which the recall is measured
     seed:int=0
 ) -> tuple: # Neighbours, and the recall: share of the true neighbours that were found
-    "Neighbours among the nearest along the principal axes. Their distances are exact; `farthest` is of the candidates too. Errors as `nearest`."
+    """Neighbours among the nearest along the principal axes. Their distances are exact; `farthest` is of the candidates too.
+    Errors as `nearest`."""
     x, squared = _check_features(features, 'features', metric)
-    if k < 1 or axes < 1 or len(x) == 0: raise ValueError(f'{k} neighbours of {len(x):,} pictures along {axes} axes: there should be at least 1 of each.')
-    w, k = _scales(squared, metric)[1], min(k, len(x))
+    if k < 1 or axes < 1 or len(x) == 0:
+        raise ValueError(f'{k} neighbours of {len(x):,} pictures along {axes} axes: there should be at least 1 of each.')
+    w, k = _lengths(squared, metric), min(k, len(x))
     blocks = [slice(a, a + 8192) for a in range(0, len(x), 8192)]
     unit = lambda b: x[b] * w[b, None].astype(np.float32)
     turn = np.linalg.eigh(sum(unit(b).T @ unit(b) for b in blocks))[1][:, -axes:]
     low = np.concatenate([unit(b) @ turn for b in blocks])
-    _, ids, far = _candidates(low, *_scales(_check_features(low, 'axes')[1], 'euclidean'), 2 * k)
+    _, ids, far, _ = _candidates(low, np.ones(len(x)), 2 * k)
     indices, distances = _settle(x, w, ids, np.full(len(x), np.inf), k)
     some = np.sort(rng(seed, 'recall').choice(len(x), min(sample, len(x)), replace=False))
-    true, unused = np.empty((len(x), k), np.int32), np.empty((len(x), k))
+    return Neighbours(indices, distances, _farthest_of(x, w, far)), _recall(x, w, indices, some)
+
+# %% ../nbs/31_neighbours.ipynb #92572bf3
+def _recall(x, w, indices, some):
+    "The share of the true neighbours of `some` pictures that their lists hold, without the pictures themselves."
+    true, unused = np.empty(indices.shape, np.int32), np.empty(indices.shape)
     _in_threads(lambda a, b: _search(x, w, some, true, unused, a, b), len(some), 1)
-    recall = np.mean([np.isin(true[i], indices[i]).mean() for i in some])
-    return Neighbours(indices, distances, _farthest_of(x, w, far)), float(recall)
+    if indices.shape[1] == 1: return 1. # nobody to find
+    return float(np.mean([np.isin(true[i, 1:], indices[i, 1:]).mean() for i in some]))
 
 # %% ../nbs/31_neighbours.ipynb #49bbd904
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _reciprocal(indices, k, out, count, a, b):
     "For pictures a to b, the members of R(i, k) into `out`, and how many there are."
     for i in range(a, b):
@@ -178,7 +217,7 @@ def k_reciprocal(
 # %% ../nbs/31_neighbours.ipynb #aadf2834
 RULES = dict(zhong2017=1, spcl=0) # what is added to k1 for the length of the first list
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _company(i, first, n_first, half, n_half, inside, out):
     "R*(i) into `out`, ascending; returns how many. `inside` is scratch, all zero before and after."
     n = n_first[i]
@@ -195,7 +234,8 @@ def _company(i, first, n_first, half, n_half, inside, out):
     out[:n].sort()
     return n
 
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/31_neighbours.ipynb #cba1451f
+@compiled
 def _fill_company(x, w, scale, first, n_first, half, n_half, start, column, value, a, b):
     "Sizes of R*(a) .. R*(b) into `start` (shifted by one); or, where `column` has room, members and weights."
     inside, out = np.zeros(len(first), np.int8), np.empty(first.shape[1] * (1 + half.shape[1]), np.int32)
@@ -217,12 +257,14 @@ def encode_company(
     "Each picture as a vector over its expanded k-reciprocal neighbours (Zhong et al. 2017, Eq. 3 and 7)."
     extra = RULES[known_name(rule, RULES, 'rule')]
     x, squared = _check_features(features, 'features', metric)
-    if len(x) != len(neighbours.indices): raise ValueError(f'There are {len(x):,} features and neighbours of {len(neighbours.indices):,} pictures. Are they the same pictures?')
-    if k1 < 1 or neighbours.indices.shape[1] < min(k1 + extra, len(x)): raise ValueError(f'k1 = {k1} needs lists of {k1 + extra}; they have {neighbours.indices.shape[1]}.')
-    w = _scales(squared, metric)[1]
-    far = neighbours.farthest
+    lists, far = neighbours.indices, neighbours.farthest
+    if len(x) != len(lists):
+        raise ValueError(f'There are {len(x):,} features and neighbours of {len(lists):,} pictures. Are they the same pictures?')
+    if k1 < 1 or lists.shape[1] < min(k1 + extra, len(x)):
+        raise ValueError(f'k1 = {k1} needs lists of {k1 + extra}; they have {lists.shape[1]}.')
+    w = _lengths(squared, metric)
     scale = 1 / np.where(far > 0, far, 1) if rule == 'zhong2017' else np.ones(len(x))
-    first, half = k_reciprocal(neighbours.indices, k1 + extra), k_reciprocal(neighbours.indices, min(round(k1 / 2) + 1, k1 + extra))
+    first, half = k_reciprocal(lists, k1 + extra), k_reciprocal(lists, min(round(k1 / 2) + 1, k1 + extra))
     start, column, value = np.zeros(len(x) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)
     fill = lambda a, b: _fill_company(x, w, scale, *first, *half, start, column, value, a, b)
     _in_threads(fill, len(x))
@@ -247,11 +289,13 @@ def expand_locally(
     return V
 
 # %% ../nbs/31_neighbours.ipynb #532fa1a9
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _meet(columns, values, c_start, c_row, c_value, least, met, shared):
-    "Who may share `least` with this row, into `met`; what they share in the columns walked, into `shared`. Returns how many, and the weight not walked."
+    """Who may share `least` with this row, into `met`; what they share in the columns walked, into `shared`.
+    Returns how many, and the weight not walked."""
     left_out, walk = 0., np.ones(len(columns), np.bool_)
-    for p in np.argsort(np.array([c_start[c] - c_start[c + 1] for c in columns]), kind='mergesort'): # fullest first
+    fullness = np.array([c_start[c] - c_start[c + 1] for c in columns])
+    for p in np.argsort(fullness, kind='mergesort'): # fullest first
         if left_out + values[p] >= least / 2: break
         left_out += values[p]; walk[p] = False
     n, near = 0, 0
@@ -268,14 +312,16 @@ def _meet(columns, values, c_start, c_row, c_value, least, met, shared):
     met[:near].sort()
     return near, left_out
 
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/31_neighbours.ipynb #28d361e5
+@compiled
 def _share(row, j, start, column, value):
     "What row j shares with a row that is spread out in `row`."
     s = 0.
     for p in range(start[j], start[j + 1]): s += min(row[column[p]], value[p])
     return s
 
-@numba.njit(cache=True, nogil=True)
+# %% ../nbs/31_neighbours.ipynb #fa4ce220
+@compiled
 def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, least, a, b):
     "Rows a to b of the distance: entries a row, columns, distances."
     n = len(start) - 1
@@ -286,7 +332,8 @@ def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, least, 
         m, left_out = _meet(column[mine], value[mine], c_start, c_row, c_value, least, met, shared)
         if end + m > len(out): # room for more
             room = len(out) + m
-            out_column, out = np.concatenate((out_column, np.empty(room, np.int32))), np.concatenate((out, np.empty(room, np.float32)))
+            out_column = np.concatenate((out_column, np.empty(room, np.int32)))
+            out = np.concatenate((out, np.empty(room, np.float32)))
         row[column[mine]] = value[mine]
         for j in met[:m]:
             s = shared[j] if left_out == 0 else _share(row, j, start, column, value)
@@ -296,14 +343,17 @@ def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, least, 
         row[column[mine]] = 0
     return count, out_column[:end].copy(), out[:end].copy()
 
-# %% ../nbs/31_neighbours.ipynb #28d361e5
+# %% ../nbs/31_neighbours.ipynb #32d3516f
 def jaccard(
     V:csr_matrix, # (n, n), rows sum to 1
-    within:float=1. # pairs farther than this are not written down
+    within:float=1. # 0 to 1, pairs farther than this are not written down; 1 may need more memory than a full matrix
 ) -> csr_matrix: # (n, n) float32, symmetric; an entry is a distance, no entry means farther than `within`, or nothing shared
-    "The weighted Jaccard distance of all rows that share something (Zhong et al. 2017, Eq. 10)."
+    """The weighted Jaccard distance of all rows that share something (Zhong et al. 2017, Eq. 10).
+    Give the radius you will cluster with as `within`."""
+    if not 0 <= within <= 1: raise ValueError(f'within is {within}; Jaccard distances lie between 0 and 1.')
     columns, least = V.tocsc(), 2 * (1 - within) / (2 - within) - 1e-5 # rounding: rows sum to 1 in single precision only
-    rows = lambda a, b: _jaccard_rows(V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data, np.float32(within), least, a, b)
+    both = V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data
+    rows = lambda a, b: _jaccard_rows(*both, np.float32(within), least, a, b)
     pieces = _in_threads(rows, V.shape[0], 512)
     start = np.concatenate([[0], np.cumsum(np.concatenate([count for count, _, _ in pieces]))])
     column, value, end = np.empty(start[-1], np.int32), np.empty(start[-1], np.float32), start[-1]
@@ -312,36 +362,63 @@ def jaccard(
         column[end - len(c):end], value[end - len(c):end], end = c, v, end - len(c)
     return csr_matrix((value, column, start), shape=V.shape)
 
+# %% ../nbs/31_neighbours.ipynb #3beb79bd
 def jaccard_distances(
-    features:np.ndarray, # (n, D) float32
+    features:np.ndarray, # (n, D) float32; float64 is rounded to it
     k1:int=30, # neighbours in the first list
     k2:int=6, # neighbours averaged
     rule:str='zhong2017', # or 'spcl'
     metric:str='cosine', # or 'euclidean'
-    within:float=1., # pairs farther than this are not written down
+    within:float=1., # 0 to 1, pairs farther than this are not written down; 1 may need more memory than a full matrix
     neighbours:Neighbours=None # of `nearest` or `nearest_approximately`; None searches exactly
 ) -> csr_matrix: # (n, n) float32, symmetric, the diagonal 0; no entry means farther than `within`, or nothing shared
-    "The k-reciprocal Jaccard distance that pseudo labels are clustered by, without an n x n matrix."
+    """The k-reciprocal Jaccard distance that pseudo labels are clustered by, without an n x n matrix.
+    Give the radius you will cluster with as `within`."""
+    if not 0 <= within <= 1: raise ValueError(f'within is {within}; Jaccard distances lie between 0 and 1.') # before the search
     near = nearest(features, max(k1 + 1, k2), metric) if neighbours is None else neighbours
     return jaccard(expand_locally(encode_company(features, near, k1, rule, metric), near, k2), within)
 
 # %% ../nbs/31_neighbours.ipynb #4e6f3b96
-@numba.njit(cache=True, nogil=True)
-def _mix_jaccard(out, products, first, queries, q2, g2, w, far, weight, start, column, value, c_start, c_row, c_value, a, b):
-    "Fill rows first+a .. first+b of the re-ranked distances from inner products and from what is shared."
+@compiled
+def _mix_plain(out, products, top, left, queries, half, far, weight):
+    "Fill a block of the re-ranked distances from inner products, as if nothing were shared."
+    for r in range(products.shape[0]):
+        q = top + r
+        for c in range(products.shape[1]):
+            squared = max(0., 2 * (half[q] + half[queries + left + c] - products[r, c]))
+            out[q, left + c] = 1 - weight + weight * squared / far[q]
+
+@compiled
+def _mix_jaccard(out, queries, weight, start, column, value, c_start, c_row, c_value, a, b):
+    "Bring the gallery pictures nearer that share company with queries a to b."
     met, shared = np.empty(len(start) - 1, np.int32), np.zeros(len(start) - 1)
-    for q in range(first + a, first + b):
-        for g in range(out.shape[1]):
-            squared = max(0., q2[q] + g2[g] - 2 * w[q] * w[queries + g] * products[q - first, g])
-            out[q, g] = 1 - weight + weight * squared / far[q]
+    for q in range(a, b):
         mine = slice(start[q], start[q + 1])
         for j in met[:_meet(column[mine], value[mine], c_start, c_row, c_value, 0., met, shared)[0]]:
             if j >= queries: out[q, j - queries] -= (1 - weight) * min(1., shared[j] / (2 - shared[j]))
             shared[j] = 0
 
 # %% ../nbs/31_neighbours.ipynb #5324cc6b
+def _plain_distances(x, w, queries, far, weight, rows=256, size=2048):
+    "1 - weight and weight times the relative squared distances of the first rows to the others: (queries, gallery) float32."
+    from threadpoolctl import threadpool_limits
+    mean, half, out = _mean(x, w), np.empty(len(x)), np.empty((queries, len(x) - queries), np.float32)
+    asked, columns = (np.empty((n, x.shape[1]), np.float32) for n in (queries, min(size, len(x) - queries)))
+    centre = lambda first, to: _in_threads(lambda a, b: _centre(x, w, mean, first, to, half, a, b), len(to))
+    centre(0, asked)
+    with threadpool_limits(1, 'blas'):
+        for left in range(0, len(x) - queries, size):
+            part = columns[:len(x) - queries - left]
+            centre(queries + left, part)
+            def multiply(a, b):
+                for top in range(a * rows, min(b * rows, queries), rows):
+                    _mix_plain(out, asked[top:top + rows] @ part.T, top, left, queries, half, far, weight)
+            _in_threads(multiply, -(-queries // rows), 1)
+    return out
+
+# %% ../nbs/31_neighbours.ipynb #36cae55e
 def rerank(
-    query:np.ndarray, # (queries, D) float32
+    query:np.ndarray, # (queries, D) float32; float64 is rounded to it
     gallery:np.ndarray, # (gallery, D) float32
     k1:int=20, # neighbours in the first list
     k2:int=6, # neighbours averaged
@@ -350,18 +427,15 @@ def rerank(
     rule:str='zhong2017' # or 'spcl'
 ) -> np.ndarray: # (queries, gallery) float32 distances, for rank_distances
     "Re-ranked distances (Zhong et al. 2017). ValueErrors as `nearest`."
-    (q, _), (g, _) = _check_features(query, 'query', metric), _check_features(gallery, 'gallery', metric)
-    if len(q) == 0 or len(g) == 0 or q.shape[1] != g.shape[1]: raise ValueError(f'{len(q):,} queries with {q.shape[1]:,} features, {len(g):,} gallery pictures with {g.shape[1]:,}: there should be some of each, from one model.')
-    x = np.concatenate([q, g])
+    q, q2, g, g2 = _check_two(query, gallery, metric)
+    _check_sides(len(q), len(g))
+    x, w = np.concatenate([q, g]), _lengths(np.r_[q2, g2], metric)
     near = nearest(x, max(k1 + 1, k2), metric)
     V = expand_locally(encode_company(x, near, k1, rule, metric), near, k2)
-    columns = V.tocsc()
-    h, w = _scales(_check_features(x, 'features', metric)[1], metric)
-    far, out, step = np.where(near.farthest > 0, near.farthest, 1), np.empty((len(q), len(g)), np.float32), max(1, (1 << 23) // len(g))
-    for first in range(0, len(q), step):
-        products = q[first:first + step] @ g.T
-        _in_threads(lambda a, b: _mix_jaccard(out, products, first, len(q), 2 * h[:len(q)], 2 * h[len(q):], w, far, weight, V.indptr, V.indices, V.data,
-                                              columns.indptr, columns.indices, columns.data, a, b), len(products))
+    columns, far = V.tocsc(), np.where(near.farthest > 0, near.farthest, 1)
+    out = _plain_distances(x, w, len(q), far, weight)
+    both = V.indptr, V.indices, V.data, columns.indptr, columns.indices, columns.data
+    _in_threads(lambda a, b: _mix_jaccard(out, len(q), weight, *both, a, b), len(q))
     return out
 
 # %% ../nbs/31_neighbours.ipynb #7b3284b4
@@ -370,5 +444,8 @@ def local_max_pool(
     parts:int=7 # horizontal parts; at most H
 ) -> np.ndarray: # (n, parts * C): the parts one after the other, from head to foot
     "LMP (Deng et al. 2018). Rows are shared out evenly; where they do not divide, the upper parts have one more."
-    if np.ndim(maps) != 4 or not 1 <= parts <= maps.shape[2]: raise ValueError(f'{parts} parts of maps of shape {np.shape(maps)}: they should be (n, C, H, W), with at least as many rows as parts.')
-    return np.concatenate([part.max(axis=(2, 3)) for part in np.array_split(np.asarray(maps), parts, axis=2)], axis=1)
+    maps = np.asarray(maps)
+    if maps.ndim != 4 or not 1 <= parts <= maps.shape[2]:
+        raise ValueError(f'{parts} parts of maps of shape {maps.shape}: they should be (n, C, H, W), '
+                         'with at least as many rows as parts.')
+    return np.concatenate([part.max(axis=(2, 3)) for part in np.array_split(maps, parts, axis=2)], axis=1)
