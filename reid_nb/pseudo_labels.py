@@ -9,16 +9,15 @@ __all__ = ['Clusterings', 'CRITERIA', 'dbscan', 'cluster', 'own_classes', 'agree
 # %% ../nbs/32_pseudo_labels.ipynb #3107d647
 from collections import namedtuple
 
-import numba
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from .core import known_name
+from .core import compiled, known_name
 from .neighbours import jaccard_distances
 
 # %% ../nbs/32_pseudo_labels.ipynb #86d3c629
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _dbscan(start, column, distance, eps, min_samples):
     n = len(start) - 1
     labels, core, todo = np.full(n, -1, np.int64), np.zeros(n, np.bool_), np.empty(n, np.int64)
@@ -42,7 +41,7 @@ def _dbscan(start, column, distance, eps, min_samples):
     return labels
 
 # %% ../nbs/32_pseudo_labels.ipynb #d096a3f9
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _lacks_itself(start, column):
     "The first row without an entry on the diagonal, or -1."
     for i in range(len(start) - 1):
@@ -51,37 +50,50 @@ def _lacks_itself(start, column):
         if not there: return i
     return -1
 
+# %% ../nbs/32_pseudo_labels.ipynb #57eac1bb
 def dbscan(
-    distances:csr_matrix, # (n, n) sparse and symmetric, the diagonal written down; a pair not written down is farther than any radius
+    distances:csr_matrix, # (n, n) sparse and symmetric, the diagonal written down; a pair not written down is too far
     eps, # radius; or several, for as many clusterings of the same graph
     min_samples:int=4 # pictures within eps, itself included, that make a core
 ) -> np.ndarray: # (n,) labels 0, 1, ... and -1 for outliers; (radii, n) for several radii
     "scikit-learn's DBSCAN on a sparse matrix of distances, label for label. ValueError where they cannot be distances."
-    d = csr_matrix(distances)
-    if d.shape[0] != d.shape[1]: raise ValueError(f'Distances should be a square matrix; they are {d.shape[0]:,} x {d.shape[1]:,}.')
-    if d.dtype.kind != 'f' or not (d.data >= 0).all(): raise ValueError(f'Some of the distances ({d.dtype}) are negative or NaN. Look at the features.')
-    if (i := _lacks_itself(d.indptr, d.indices)) >= 0: raise ValueError(f'Picture {i} has no distance to itself, so it would not count itself. jaccard_distances writes the diagonal down; scipy drops zeros that it is not told to keep.')
+    d = _distances(distances)
     if min_samples < 1: raise ValueError(f'min_samples is {min_samples}; a crowd has at least 1.')
     radii = np.atleast_1d(np.asarray(eps, dtype=d.dtype)) # compared in the distances' own precision, as scikit-learn does
     labels = np.stack([_dbscan(d.indptr, d.indices, d.data, r, min_samples) for r in radii])
     return labels if np.ndim(eps) else labels[0]
 
+def _distances(distances):
+    "A sparse matrix of float32 or float64 in this machine's byte order; ValueError where it cannot be one of distances."
+    d = csr_matrix(distances)
+    if d.shape[0] != d.shape[1]:
+        raise ValueError(f'Distances should be a square matrix; they are {d.shape[0]:,} x {d.shape[1]:,}.')
+    if d.dtype.kind not in 'fiu': raise ValueError(f'Distances should be numbers; they are {d.dtype}.')
+    d = d.astype(np.float32 if d.dtype in ('<f4', '>f4') else np.float64, copy=False)
+    if not (d.data >= 0).all(): raise ValueError('Some of the distances are negative or NaN. Look at the features.')
+    if (i := _lacks_itself(d.indptr, d.indices)) >= 0:
+        raise ValueError(f'Picture {i} has no distance to itself, so it would not count itself. jaccard_distances writes '
+                         'the diagonal down; scipy drops zeros that it is not told to keep.')
+    return d
+
 # %% ../nbs/32_pseudo_labels.ipynb #3d5fc1d3
 Clusterings = namedtuple('Clusterings', ['labels', 'tight', 'loose'])
 
 def cluster(
-    features:np.ndarray, # (n, D) float32
+    features:np.ndarray, # (n, D) float32; float64 is rounded to it
     eps:float=.6, # radius, in Jaccard distance
     gap:float=.02, # how much the radius is shrunk and enlarged
     min_samples:int=4, # pictures within eps, itself included, that make a core
     k1:int=30, # of the Jaccard distance
     k2:int=6, # of the Jaccard distance
-    rule:str='zhong2017', # of the Jaccard distance; or 'spcl'
+    rule:str='spcl', # of the Jaccard distance; or 'zhong2017'
     metric:str='cosine', # or 'euclidean'
     neighbours=None # of `nearest` or `nearest_approximately`; None searches exactly
 ) -> Clusterings: # labels, tight, loose: (n,) each, -1 for outliers
     "DBSCAN of the k-reciprocal Jaccard distance, at eps, eps - gap and eps + gap."
-    if not 0 <= gap < eps or eps + gap > 1: raise ValueError(f'eps {eps} and gap {gap}: the radii {eps - gap:g} and {eps + gap:g} should lie between 0 and 1, where Jaccard distances are.')
+    if not 0 <= gap < eps or not eps + gap < 1:
+        raise ValueError(f'eps {eps} and gap {gap}: the radii {eps - gap:g} and {eps + gap:g} should lie between 0 and 1. '
+                         'Whoever shares nothing is at distance 1, so there everybody would be near.')
     J = jaccard_distances(features, k1, k2, rule, metric, eps + gap, neighbours)
     return Clusterings(*dbscan(J, [eps, eps - gap, eps + gap], min_samples))
 
@@ -89,7 +101,8 @@ def cluster(
 def own_classes(
     labels:np.ndarray # (n,) -1 for outliers
 ) -> np.ndarray: # (n,) clusters renumbered 0, 1, ... without holes in order; then each outlier a number of its own
-    "Labels for training, where outliers are classes too (SMCR, below Eq. 7: the number of labels is that of clusters plus that of discrete instances)."
+    """Labels for training, where outliers are classes too.
+    (SMCR, below Eq. 7: the number of labels is that of clusters plus that of discrete instances.)"""
     labels = np.asarray(labels)
     names, out = np.unique(labels[labels >= 0], return_inverse=True)
     result, single = np.empty(len(labels), np.int64), labels < 0
@@ -101,7 +114,8 @@ def agreement(
     other:np.ndarray # (n,) of another clustering of the same pictures
 ) -> np.ndarray: # (n,) in (0, 1]
     "Intersection over union of each picture's two clusters, in n log n."
-    if len(labels) != len(other): raise ValueError(f'Labels of {len(labels):,} and of {len(other):,} pictures. They should be the same pictures.')
+    if len(labels) != len(other):
+        raise ValueError(f'Labels of {len(labels):,} and of {len(other):,} pictures. They should be the same pictures.')
     a, b = own_classes(labels), own_classes(other)
     _, pair, both = np.unique(a * (len(b) + 1) + b, return_inverse=True, return_counts=True)
     both = both[pair]
@@ -115,6 +129,11 @@ def _best_of(label, score): # the largest score in each cluster, 0 .. max
     np.maximum.at(best, label, score)
     return best
 
+def _first_bar(best): # nine of ten clusters are at least as good
+    best = np.sort(best)[::-1]
+    return float(best[min(len(best) - 1, round(.9 * len(best)))]) if len(best) else 1.
+
+# %% ../nbs/32_pseudo_labels.ipynb #bac4c384
 def select_reliable(
     clusterings:Clusterings, # of `cluster`
     criterion:str='smcr', # or 'smcr_strict', 'spcl'
@@ -126,9 +145,7 @@ def select_reliable(
     shrunk, enlarged = agreement(labels, clusterings.tight), agreement(labels, clusterings.loose)
     inside = labels >= 0
     label, s, e = own_classes(labels)[inside], shrunk[inside], enlarged[inside]
-    if bar is None: # nine of ten clusters are at least as good
-        best = np.sort(_best_of(label, e if criterion == 'spcl' else s))[::-1]
-        bar = float(best[min(len(best) - 1, round(.9 * len(best)))]) if len(best) else 1.
+    if bar is None: bar = _first_bar(_best_of(label, e if criterion == 'spcl' else s))
     if criterion == 'spcl': keep = (_best_of(label, e)[label] >= bar) & (s >= _best_of(label, s)[label])
     else:
         left, right = s - bar, _best_of(label, e)[label] - e
@@ -140,12 +157,14 @@ def select_reliable(
 # %% ../nbs/32_pseudo_labels.ipynb #ad902294
 def refine_by_size(
     labels:np.ndarray, # (n,) -1 for outliers
-    least:int, # b_l, pictures
-    most:int=None # b_h, pictures; None for no upper bound
+    least:int=5, # b_l, pictures
+    most:int=120 # b_h, pictures; None for no upper bound
 ) -> np.ndarray: # (n,) -1 for pictures of clusters that are smaller or larger
-    "Clusters of a plausible size (DomainMix Eq. 1)."
+    "Clusters of a plausible size (DomainMix Eq. 1; the defaults from its Sec. 4.2)."
     labels = np.asarray(labels)
-    if most is not None and most < least: raise ValueError(f'Clusters of at least {least} and at most {most} pictures: there are none.')
+    if most is not None and most < least:
+        raise ValueError(f'Clusters of at least {least} and at most {most} pictures: there are none.')
+    if len(labels) == 0: return np.empty(0, np.int64)
     size = np.bincount(labels[labels >= 0], minlength=labels.max(initial=0) + 1)
     keep = (labels >= 0) & (size[labels] >= least) & (size[labels] <= (np.inf if most is None else most))
     return np.where(keep, labels, -1)
@@ -158,15 +177,20 @@ def label_quality(
     "Pseudo labels against truth."
     from sklearn.metrics import normalized_mutual_info_score
     labels, truth = np.asarray(labels), np.asarray(truth)
-    if len(labels) != len(truth): raise ValueError(f'{len(labels):,} labels and {len(truth):,} true ones. They should be of the same pictures.')
+    if len(labels) != len(truth):
+        raise ValueError(f'{len(labels):,} labels and {len(truth):,} true ones. They should be of the same pictures.')
     if not (truth >= 0).any(): raise ValueError('Nobody is known (pid -1 everywhere), so there is no truth to compare with.')
     found, true = labels[truth >= 0], truth[truth >= 0]
     a, b = own_classes(found), own_classes(true)
     _, pair, both = np.unique(a * (len(b) + 1) + b, return_inverse=True, return_counts=True)
-    together, in_cluster, of_person = (np.sum(c * (c - 1)) for c in (both, np.bincount(a), np.bincount(b))) # ordered pairs
-    f1 = lambda p, r: 2 * p * r / (p + r) if p + r else 0.
-    pairs = [together / in_cluster if in_cluster else 1., together / of_person if of_person else 1.]
-    cubed = [np.mean(both[pair] / np.bincount(a)[a]), np.mean(both[pair] / np.bincount(b)[b])]
-    scores = dict(zip(('precision', 'recall', 'f1'), (*pairs, f1(*pairs)))), dict(zip(('precision', 'recall', 'f1'), (*cubed, f1(*cubed))))
-    return pd.Series(dict(people=b.max() + 1, clusters=len(np.unique(found[found >= 0])), outliers=np.mean(found < 0), nmi=normalized_mutual_info_score(b, a),
-                          **{f'{name}_{k}': v for name, s in zip(('pair', 'bcubed'), scores) for k, v in s.items()}), dtype=object)
+    of_a, of_b = np.bincount(a), np.bincount(b)
+    together, in_cluster, of_person = (np.sum(c * (c - 1)) for c in (both, of_a, of_b)) # ordered pairs
+    pairs = together / in_cluster if in_cluster else 1., together / of_person if of_person else 1.
+    cubed = np.mean(both[pair] / of_a[a]), np.mean(both[pair] / of_b[b])
+    counts = dict(people=b.max() + 1, clusters=len(np.unique(found[found >= 0])), outliers=np.mean(found < 0))
+    nmi = normalized_mutual_info_score(b, a, average_method='arithmetic')
+    return pd.Series(dict(**counts, nmi=nmi, **_three('pair', *pairs), **_three('bcubed', *cubed)), dtype=object)
+
+def _three(name, precision, recall):
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.
+    return {f'{name}_precision': precision, f'{name}_recall': recall, f'{name}_f1': f1}
