@@ -7,50 +7,60 @@ __all__ = ['RIGHT', 'WRONG', 'NOBODY', 'KINDS', 'ranked_lists', 'draw_lists', 'p
            'write_retrieval_html']
 
 # %% ../nbs/33_retrievals.ipynb #8a86df36
-import json, os
+import html, json, os, re
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from .core import rng, write_whole
-from .evaluation import _check_features, _rows, evaluate
-from .neighbours import _scales, nearest
+from .core import compiled, rng, write_whole
+from .evaluation import _check_features, _rounding, _row_by_row, _rows, _sides, _square, evaluate
+from .neighbours import _lengths, nearest
 
 # %% ../nbs/33_retrievals.ipynb #eae3c472
+@compiled
+def _squares(x, v, others, w, rows):
+    "True squared distances of one row to some others."
+    out = np.empty(len(rows))
+    for i in range(len(rows)): out[i] = _square(x, others[rows[i]], v, w[rows[i]])
+    return out
+
+def _first_of_list(key, slack, k, square, own):
+    "The first k of those whose key is finite, and their true squared distances; strangers first on ties, then by position."
+    bar = np.partition(key, k - 1)[k - 1] if k < len(key) else np.inf
+    few = np.flatnonzero((key <= bar + slack) & np.isfinite(key))
+    exact = square(few)
+    order = np.lexsort((few, own[few], exact))[:k]
+    return few[order], exact[order]
+
+# %% ../nbs/33_retrievals.ipynb #ccd51799
 def ranked_lists(
-    features:np.ndarray, # (n, D) float32, a row a record
+    features:np.ndarray, # (n, D) float32 (float64 is rounded to it), one row per record
     records:pd.DataFrame, # n rows of one domain; query and gallery rows are used
     k:int=10, # pictures of each list
     metric:str='euclidean' # or 'cosine'
-) -> pd.DataFrame: # a row a picture found: query and found (labels of the records' index), rank from 1, distance, match
+) -> pd.DataFrame: # one row per picture found: query and found (labels of the index), rank from 1, distance, match
     "The beginning of every query's list. Ties as in the evaluator: strangers first, then in the order of the records."
-    query, gallery = _sides(features, records)
-    (q, q2), (g, g2) = _check_features(_rows(features, query), 'query', metric), _check_features(_rows(features, gallery), 'gallery', metric)
-    pid, camid = records.pid.to_numpy(), records.camid.to_numpy()
-    (_, v), (h, w), found = _scales(q2, metric), _scales(g2, metric), []
+    features, query, gallery = _sides(features, records)
+    if k < 1: raise ValueError(f'Lists of {k} pictures: 1 is the least.')
+    q, q2 = _check_features(_rows(features, query), 'query', metric)
+    g, g2 = _check_features(_rows(features, gallery), 'gallery', metric)
+    pid, camid = (records[c].to_numpy() for c in ('pid', 'camid'))
+    v, w, found = _lengths(q2, metric), _lengths(g2, metric), []
+    h, slack = w ** 2 * g2 / 2, 2 * _rounding(q.shape[1]) * v * np.sqrt(q2) * (w * np.sqrt(g2)).max()
     for a in range(0, len(q), 256):
         keys = h - w * v[a:a + 256, None] * (q[a:a + 256] @ g.T)
         for i, key in enumerate(keys, a):
             own = pid[gallery] == pid[query[i]]
             key[(own & (camid[gallery] == camid[query[i]])) | (pid[gallery] < 0)] = np.inf
-            few = np.argpartition(key, min(k + 8, len(key) - 1))[:k + 8] # some spare, for the product is rounded
-            few = few[np.isfinite(key[few])]
-            exact = ((v[i] * q[i].astype(float) - w[few, None] * g[few]) ** 2).sum(1)
-            for rank, o in enumerate(np.lexsort((few, own[few], exact))[:k], 1):
-                found.append((query[i], gallery[few[o]], rank, exact[o] ** .5, bool(own[few[o]] and pid[query[i]] >= 0)))
+            few, exact = _first_of_list(key, slack[i], k, lambda rows: _squares(q[i], v[i], g, w, rows), own)
+            for rank, (o, d) in enumerate(zip(few, exact), 1): found.append((query[i], gallery[o], rank, d ** .5, own[o]))
     lists = pd.DataFrame(found, columns=['query', 'found', 'rank', 'distance', 'match'])
-    return lists.assign(query=records.index[lists['query']], found=records.index[lists.found])
+    match = lists.match.astype(bool) & (pid[lists['query']] >= 0)
+    return lists.assign(query=records.index[lists['query']], found=records.index[lists.found], match=match)
 
-def _sides(features, records):
-    "Rows of the queries and of the gallery; ValueError where there are none, or too few features."
-    if len(features) != len(records): raise ValueError(f'There are {len(features):,} features for {len(records):,} records. They should stand row by row in the same order.')
-    query, gallery = (np.flatnonzero(records.split == s) for s in ('query', 'gallery'))
-    if len(query) == 0 or len(gallery) == 0: raise ValueError(f'There are {len(query):,} queries and {len(gallery):,} gallery pictures; both are needed. Which split is missing?')
-    return query, gallery
-
-# %% ../nbs/33_retrievals.ipynb #6a02c039
+# %% ../nbs/33_retrievals.ipynb #c57f3337
 RIGHT, WRONG, NOBODY = '#1a9850', '#d73027', '#888888'
 
 def _thumb(file, height:int, frame=None, cross:bool=False):
@@ -60,19 +70,23 @@ def _thumb(file, height:int, frame=None, cross:bool=False):
     if frame is None: return im
     d, thick = ImageDraw.Draw(im), max(2, height // 32)
     d.rectangle([0, 0, im.width - 1, im.height - 1], outline=frame, width=thick)
-    if cross: d.line([im.width - 4 * thick, 2 * thick, im.width - 2 * thick, 4 * thick], fill=frame, width=thick); d.line([im.width - 4 * thick, 4 * thick, im.width - 2 * thick, 2 * thick], fill=frame, width=thick)
+    if cross:
+        left, right, top, bottom = im.width - 4 * thick, im.width - 2 * thick, 2 * thick, 4 * thick
+        for line in ((left, top, right, bottom), (left, bottom, right, top)): d.line(line, fill=frame, width=thick)
     return im
 
+# %% ../nbs/33_retrievals.ipynb #0a0ef466
 def draw_lists(
     lists:pd.DataFrame, # from ranked_lists
     records:pd.DataFrame, # with the images
-    queries, # which ones to draw, a row each: labels of the records' index
+    queries, # which ones to draw, one row each: labels of the records' index
     height:int=96 # of a picture, pixels
 ): # -> PIL.Image
     "Queries and their ranked lists (SMCR Fig. 6)."
     from PIL import Image
     queries, width, gap = list(queries), height // 2 + 4, height // 4
-    if absent := [q for q in queries if q not in set(lists['query'])]: raise ValueError(f'No list of query {absent[0]}. Is it a query, and does anybody stand in the gallery?')
+    if absent := sorted(set(queries) - set(lists['query'])):
+        raise ValueError(f'No list of query {absent[0]}. Is it a query, and does anybody stand in the gallery?')
     sheet = Image.new('RGB', (width * (1 + lists['rank'].max()) + gap, max(1, len(queries)) * (height + 4)), 'white')
     for y, query in enumerate(queries):
         sheet.paste(_thumb(records.image[query], height), (0, y * (height + 4)))
@@ -82,29 +96,38 @@ def draw_lists(
     return sheet
 
 # %% ../nbs/33_retrievals.ipynb #e06ed3fa
+def _never_queried(records):
+    "Rows of the gallery whose person nobody asks for, though there are queries: (n,) bool. Their number may not be one person's."
+    people, split = pd.MultiIndex.from_frame(records[['domain', 'pid']]), records.split.to_numpy()
+    asked = people[split == 'query']
+    return (split == 'gallery') & ~people.isin(asked) & (len(asked) > 0)
+
+# %% ../nbs/33_retrievals.ipynb #67444215
 KINDS = ('same person, same camera', 'same person, other camera', 'two people, same camera', 'two people, two cameras')
 
 def pair_distances(
-    features:np.ndarray, # (n, D) float32, a row a record
+    features:np.ndarray, # (n, D) float32 (float64 is rounded to it), one row per record
     records:pd.DataFrame, # n rows
     pairs:int=2000, # of each kind, at most
     metric:str='euclidean', # or 'cosine'
     seed:int=0
-) -> pd.DataFrame: # a row a pair: kind, distance
-    "Distances of random pairs of each kind; pictures of unknown people are left out."
-    x, squared = _check_features(features, 'features', metric)
-    if len(x) != len(records): raise ValueError(f'There are {len(x):,} features for {len(records):,} records. They should stand row by row in the same order.')
+) -> pd.DataFrame: # one row per pair: kind, distance
+    """Distances of random pairs of each kind. Pictures of unknown people are left out, and so are pairs with one number
+    that is never queried: Market-1501's 0 is many people."""
+    x, squared = _check_features(_row_by_row(features, records), 'features', metric)
     known, draw = np.flatnonzero(records.pid >= 0), rng(seed, 'pairs')
+    vague = _never_queried(records)[known]
     person = records.iloc[known].groupby(['domain', 'pid']).ngroup().to_numpy()
     order, size = np.argsort(person, kind='stable'), np.bincount(person)
     one = draw.integers(0, len(known), 20 * pairs)
     mate = order[(np.cumsum(size) - size)[person[one]] + draw.integers(0, size[person[one]])] # of the same person
     a, b = np.r_[one, one], np.r_[mate, draw.integers(0, len(known), 20 * pairs)]
-    camid, w = records.camid.to_numpy()[known], _scales(squared, metric)[1][known]
+    camid, w = records.camid.to_numpy()[known], _lengths(squared, metric)[known]
     kind = 2 * (person[a] != person[b]) + (camid[a] != camid[b])
-    rows = np.concatenate([np.flatnonzero((kind == k) & (a != b))[:pairs] for k in range(4)])
+    fit = (a != b) & ((person[a] != person[b]) | ~(vague[a] | vague[b]))
+    rows = np.concatenate([np.flatnonzero((kind == k) & fit)[:pairs] for k in range(4)])
     i, j = known[a[rows]], known[b[rows]]
-    distance = [np.linalg.norm(v * x[p].astype(float) - u * x[q]) for p, q, v, u in zip(i, j, w[a[rows]], w[b[rows]])]
+    distance = [_square(x[p], x[q], v, u) ** .5 for p, q, v, u in zip(i, j, w[a[rows]], w[b[rows]])]
     return pd.DataFrame(dict(kind=pd.Categorical.from_codes(kind[rows], KINDS), distance=distance))
 
 # %% ../nbs/33_retrievals.ipynb #4a6c8ace
@@ -127,62 +150,98 @@ def _neighbour_rows(features, gallery, k, metric):
     near = nearest(_rows(features, gallery), k + 1, metric)
     return gallery[near.indices[:, 1:]], np.sqrt(near.squared[:, 1:])
 
-def _retrieval_data(features, records, k, metric, folder):
-    "What the page shows, as lists: pictures with their places, people and cameras; and of each its list."
-    summary, scores = evaluate(features, records, metric)
-    position = pd.Series(np.arange(len(records)), index=records.index)
-    lists, (_, gallery) = ranked_lists(features, records, k, metric), _sides(features, records)
-    used = np.flatnonzero(records.split.isin(['query', 'gallery']))
-    number = {int(row): n for n, row in enumerate(used)}
-    found = {number[int(row)]: [[], []] for row in used}
-    for l in zip(position[lists['query']], position[lists.found], lists.distance): found[number[l[0]]][0].append(number[int(l[1])]); found[number[l[0]]][1].append(round(l[2], 3))
-    for row, near, d in zip(gallery, *_neighbour_rows(features, gallery, k, metric)): found[number[int(row)]] = [[number[int(j)] for j in near], d.round(3).tolist()]
-    r = records.iloc[used]
-    ap = {number[int(position[q])]: round(float(v), 4) for q, v in scores.ap.dropna().items()}
-    return dict(file=[_link(f, folder) for f in r.image], pid=r.pid.tolist(), camid=r.camid.tolist(), list=[found[n] for n in range(len(r))], ap=sorted(ap.items(), key=lambda v: v[1]),
-                unanswered=[n for n in (number[int(p)] for p in position[scores.index[scores.matches == 0]])], summary={c: round(float(summary[c]), 4) for c in ('mAP', 'mINP', 'rank-1', 'rank-5', 'rank-10')})
-
 def _link(file, folder):
     "A link from the page to a picture; relative where the disk allows it."
     try: return quote(os.path.relpath(file, folder).replace(os.sep, '/'))
     except ValueError: return Path(file).absolute().as_uri() # another drive
 
+# %% ../nbs/33_retrievals.ipynb #401f2921
+def _retrieval_data(features, records, k, metric, folder):
+    "What the page shows, as lists: pictures with their places, people and cameras; and of each its list."
+    summary, scores = evaluate(features, records, metric)
+    features, _, gallery = _sides(features, records)
+    used = np.flatnonzero(records.split.isin(['query', 'gallery']))
+    number = dict(zip(records.index[used].tolist(), range(len(used)))) # of each picture on the page
+    found = [[[], []] for _ in used]
+    for l in ranked_lists(features, records, k, metric).itertuples():
+        for to, value in zip(found[number[l.query]], (number[l.found], round(l.distance, 3))): to.append(value)
+    labels = records.index.to_numpy()
+    for row, near, d in zip(gallery, *_neighbour_rows(features, gallery, k, metric)):
+        found[number[labels[row]]] = [[number[j] for j in labels[near]], d.round(3).tolist()]
+    r = records.iloc[used]
+    ap = {number[q]: round(float(v), 4) for q, v in scores.ap.dropna().items()}
+    return dict(file=[_link(f, folder) for f in r.image], pid=r.pid.tolist(), camid=r.camid.tolist(), list=found,
+                asked=sorted(set(r.pid[r.split == 'query'].tolist())), ap=sorted(ap.items(), key=lambda v: v[1]),
+                unanswered=[number[q] for q in scores.index[scores.matches == 0]],
+                summary={c: round(float(summary[c]), 4) for c in ('mAP', 'mINP', 'rank-1', 'rank-5', 'rank-10')})
+
 # %% ../nbs/33_retrievals.ipynb #0246df2d
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title><style>
+_STYLE = """
 body{font:14px system-ui,sans-serif;margin:0;display:grid;grid-template-columns:230px 1fr;height:100vh}
 nav{overflow:auto;border-right:1px solid #ddd;padding:8px}main{overflow:auto;padding:12px 20px}
-button{font:inherit;border:0;background:none;cursor:pointer;padding:2px;text-align:left}button:focus-visible{outline:2px solid #06c}
-nav button{display:flex;gap:8px;align-items:center;width:100%}nav button[aria-current]{background:#e8f0fe}nav img{height:48px;width:24px}
+button{font:inherit;border:0;background:none;cursor:pointer;padding:2px;text-align:left}
+button:focus-visible{outline:2px solid #06c}nav button{display:flex;gap:8px;align-items:center;width:100%}
+nav button[aria-current]{background:#e8f0fe}nav img{height:48px;width:24px}
 img{object-fit:fill;background:#eee}#trail img{height:64px;width:32px}#now img{height:256px;width:128px}
-#list{display:flex;flex-wrap:wrap;gap:8px}#list img{height:160px;width:80px;display:block;border:4px solid NOBODY;box-sizing:border-box}
+#list{display:flex;flex-wrap:wrap;gap:8px}
+#list img{height:160px;width:80px;display:block;border:4px solid NOBODY;box-sizing:border-box}
 #list .right img{border-color:RIGHT}#list .wrong img{border-color:WRONG;border-style:dashed}small{color:#555;display:block}
-#summary{white-space:pre}#top{display:flex;gap:24px;align-items:flex-start}input{width:100%;box-sizing:border-box}</style>
-<nav aria-label="queries"><p id="summary"></p><input id="find" placeholder="person" aria-label="show queries of this person"><div id="queries"></div></nav>
-<main><div id="trail" aria-label="trail"></div><div id="top"><figure id="now" style="margin:0"></figure><p id="about"></p></div><h2 id="what"></h2><div id="list"></div></main>
-<script>const D=DATA;
-const $=i=>document.getElementById(i),ap=new Map(D.ap);let trail=[];
-function picture(n){const i=new Image();i.src=D.file[n];i.loading='lazy';i.alt='person '+D.pid[n]+', camera '+D.camid[n];return i}
+#summary{white-space:pre}#top{display:flex;gap:24px;align-items:flex-start}input{width:100%;box-sizing:border-box}
+#about{overflow-wrap:anywhere}
+@media(max-width:700px){body{grid-template-columns:minmax(0,1fr);grid-template-rows:auto minmax(0,1fr)}
+ nav{max-height:30vh;box-sizing:border-box;border-right:0;border-bottom:1px solid #ddd}
+ #summary{white-space:normal;margin:0 0 8px}#now img{height:160px;width:80px}main{padding:8px}}
+"""
+
+# %% ../nbs/33_retrievals.ipynb #72300fd0
+_SCRIPT = """
+const $=i=>document.getElementById(i),ap=new Map(D.ap),asked=new Set(D.asked);let trail=[];
+function picture(n){const i=new Image();i.src=D.file[n];i.loading='lazy';i.alt=who(n);return i}
+function who(n){return 'person '+D.pid[n]+', camera '+D.camid[n]}
 function button(n,act){const b=document.createElement('button');b.append(picture(n));b.dataset.n=n;b.onclick=act;return b}
 function text(tag,t){const e=document.createElement(tag);e.textContent=t;return e}
 function isQuery(n){return ap.has(n)||D.unanswered.includes(n)}
+function kind(p,q){return p<0||q<0?'nobody':p!==q?'wrong':asked.has(p)?'right':'nobody'}
 function show(n,path){trail=path;location.hash=path.concat(n).join('-');
  $('trail').replaceChildren(...path.map((m,k)=>button(m,()=>show(m,path.slice(0,k)))));
  $('now').replaceChildren(picture(n));$('now').dataset.n=n;
- $('about').replaceChildren(text('b','person '+D.pid[n]),text('span',', camera '+D.camid[n]),text('small',D.file[n]),text('small',ap.has(n)?'AP '+ap.get(n):isQuery(n)?'no match under another camera':''));
+ const note=ap.has(n)?'AP '+ap.get(n):isQuery(n)?'no match under another camera':'';
+ $('about').replaceChildren(text('b','person '+D.pid[n]),text('span',', camera '+D.camid[n]),
+  text('small',D.file[n]),text('small',note));
  $('what').textContent=isQuery(n)?'Ranked list':'Nearest in the gallery';
- $('list').replaceChildren(...D.list[n][0].map((m,k)=>{const b=button(m,()=>show(m,path.concat(n))),p=D.pid[m];
-  b.className=p<0||D.pid[n]<0?'nobody':p===D.pid[n]?'right':'wrong';b.append(text('small',(k+1)+'. '+D.list[n][1][k]),text('small','person '+p+', camera '+D.camid[m]));return b}));
+ $('list').replaceChildren(...D.list[n][0].map((m,k)=>{const b=button(m,()=>show(m,path.concat(n)));
+  b.className=kind(D.pid[m],D.pid[n]);b.append(text('small',(k+1)+'. '+D.list[n][1][k]),text('small',who(m)));return b}));
  for(const b of document.querySelectorAll('nav button'))b.toggleAttribute('aria-current',+b.dataset.n===(path[0]??n))}
-function queries(){const want=$('find').value.trim(),all=D.ap.map(v=>v[0]).concat(D.unanswered).filter(n=>!want||String(D.pid[n])===want);
- $('queries').replaceChildren(...all.map(n=>{const b=button(n,()=>show(n,[]));b.append(text('span',D.pid[n]+(ap.has(n)?' · '+ap.get(n).toFixed(3):' · none')));return b}));return all}
-function fromHash(){const p=location.hash.slice(1).split('-').map(Number);if(location.hash&&p.every(n=>n in D.file)){const n=p.pop();if(p.concat(n).join()!==trail.concat(+$('now').dataset.n).join())show(n,p)}}
-$('find').oninput=queries;$('summary').textContent=Object.entries(D.summary).map(([k,v])=>k+' '+(100*v).toFixed(1)).join('\\n');
+function queries(){const want=$('find').value.trim(),wanted=n=>!want||String(D.pid[n])===want;
+ const all=D.ap.map(v=>v[0]).concat(D.unanswered).filter(wanted);
+ $('queries').replaceChildren(...all.map(n=>{const b=button(n,()=>show(n,[]));
+  b.append(text('span',D.pid[n]+(ap.has(n)?' · '+ap.get(n).toFixed(3):' · none')));return b}));return all}
+function fromHash(){const p=location.hash.slice(1).split('-').map(Number);if(!location.hash||!p.every(n=>n in D.file))return;
+ const n=p.pop();if(p.concat(n).join()!==trail.concat(+$('now').dataset.n).join())show(n,p)}
+$('find').oninput=queries;
+$('summary').textContent=Object.entries(D.summary).map(([k,v])=>k+' '+(100*v).toFixed(1)).join('\\n');
 const all=queries();onhashchange=fromHash;if(location.hash)fromHash();else show(all[0],[]);
-</script></html>"""
+"""
 
+# %% ../nbs/33_retrievals.ipynb #bde0a18d
+_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>TITLE</title><style>{_STYLE}</style>
+<nav aria-label="queries"><p id="summary"></p>
+<input id="find" placeholder="person" aria-label="show queries of this person"><div id="queries"></div></nav>
+<main><div id="trail" aria-label="trail"></div>
+<div id="top"><figure id="now" style="margin:0"></figure><p id="about"></p></div>
+<h2 id="what"></h2><div id="list"></div></main>
+<script>const D=DATA;{_SCRIPT}</script></html>"""
+
+def _fill_page(title, data):
+    "The page with its holes filled, all in one pass, so that what is filled in may hold their names."
+    fill = dict(TITLE=html.escape(title), RIGHT=RIGHT, WRONG=WRONG, NOBODY=NOBODY, DATA=json.dumps(data).replace('</', '<\\/'))
+    return re.sub('|'.join(fill), lambda hole: fill[hole[0]], _PAGE)
+
+# %% ../nbs/33_retrievals.ipynb #6a1d76a2
 def write_retrieval_html(
     path, # the page to write, .html
-    features:np.ndarray, # (n, D) float32, a row a record
+    features:np.ndarray, # (n, D) float32 (float64 is rounded to it), one row per record
     records:pd.DataFrame, # n rows of one domain; query and gallery rows are used
     k:int=10, # pictures of each list
     metric:str='euclidean', # or 'cosine'
@@ -191,9 +250,9 @@ def write_retrieval_html(
     "A page to click through: query, its ranked list, the neighbours of what was found. ValueErrors as `evaluate`."
     path = Path(path).absolute()
     absent = [f for f in records.image[records.split.isin(['query', 'gallery'])] if not os.path.isfile(f)]
-    if absent: raise ValueError(f'{len(absent):,} of {len(records):,} pictures are not there, such as {absent[0]}. The page shows pictures; the records, or `image` in the features\' file, should say where they are.')
-    data = _retrieval_data(features, records, k, metric, path.parent)
-    page = _PAGE.replace('TITLE', title.replace('&', '&amp;').replace('<', '&lt;'))
-    for name, colour in dict(RIGHT=RIGHT, WRONG=WRONG, NOBODY=NOBODY).items(): page = page.replace(name, colour)
-    with write_whole(path) as f: f.write_text(page.replace('DATA', json.dumps(data).replace('</', '<\\/'), 1), encoding='utf-8')
+    if absent:
+        raise ValueError(f'{len(absent):,} of {len(records):,} pictures are not there, such as {absent[0]}. The page shows '
+                         'pictures; the records, or `image` in the features\' file, should say where they are.')
+    page = _fill_page(title, _retrieval_data(features, records, k, metric, path.parent))
+    with write_whole(path) as f: f.write_text(page, encoding='utf-8')
     return path
