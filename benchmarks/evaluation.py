@@ -3,25 +3,28 @@
     python benchmarks/evaluation.py                     # every case that fits a few minutes, writes benchmarks/evaluation.md
     python benchmarks/evaluation.py jaccard-12936 ours  # one run of one side: seconds and MiB
 
-Each run is a process of its own. Inputs are made, the code is called once on a small part of them (so that compiled code is there), the peak of the
-process's memory is reset, and then the call is timed. Memory is the peak above what inputs and imports took. Linux only. Each side runs `REPEATS`
-times and the best time is reported, for other work on the machine only ever adds to it. References: scikit-learn, NumPy, and torchreid from the
-package index where it is installed (its wheel has no compiled code, so it is its NumPy path)."""
+Each run is a process of its own. Inputs are made, the code is called once on a small part of them (so that compiled code is
+there), the peak of the process's memory is reset, and then the call is timed. Memory is the peak above what inputs and
+imports took. Linux only. Each side runs `REPEATS` times and the best time is reported, for other work on the machine only
+ever adds to it. References: scikit-learn, NumPy, and torchreid from the package index where it is installed (its wheel has
+no compiled code, so it is its NumPy path)."""
 import argparse, importlib.util, json, os, subprocess, sys, time
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '2'); os.environ.setdefault('NUMBA_NUM_THREADS', '2'); os.environ.setdefault('OPENBLAS_NUM_THREADS', '2')
+for library in ('OMP', 'NUMBA', 'OPENBLAS'): os.environ.setdefault(f'{library}_NUM_THREADS', '2')
 import numpy as np
 
 HERE, REPEATS = Path(__file__).parent, 3
 
-# Inputs ------------------------------------------------------------------------------------------------------------------------------------
+# Inputs -------------------------------------------------------------------------------------------------------------------------
 
 def features(who, camid, noise, dim=2048, seed=0):
-    """Like a network's pooled features: not negative, with a person, a camera and a picture part that live in 128 dimensions, and a little noise in all."""
+    """Like a network's pooled features: not negative, with a person, a camera and a picture part that lie in 128 dimensions,
+    and a little noise in all."""
     r = np.random.default_rng(seed)
     person, camera, spread = (r.standard_normal((n, 128), dtype=np.float32) for n in (who.max() + 1, 16, 128))
-    project, out = np.random.default_rng(99).standard_normal((128, dim), dtype=np.float32) / 11.3, np.empty((len(who), dim), np.float32)
+    project = np.random.default_rng(99).standard_normal((128, dim), dtype=np.float32) / 11.3
+    out = np.empty((len(who), dim), np.float32)
     for a in range(0, len(who), 8192):
         b = slice(a, a + 8192)
         latent = person[who[b]] + noise * (.5 * camera[camid[b]] + r.standard_normal((len(who[b]), 128), dtype=np.float32))
@@ -49,7 +52,7 @@ def train(n, people, noise=1.2):
     for a in range(0, n, 8192): x[a:a + 8192] /= np.linalg.norm(x[a:a + 8192], axis=1, keepdims=True)
     return x
 
-# References --------------------------------------------------------------------------------------------------------------------------------
+# References ---------------------------------------------------------------------------------------------------------------------
 
 def torchreid(path):
     "One file of torchreid, without importing the package (which asks for OpenCV)."
@@ -92,7 +95,7 @@ def numpy_criteria(a, b):
     A, B = (np.equal(l[:, None], l).astype(np.float32) for l in (a, b))
     return np.minimum(A, B).sum(1) / np.maximum(A, B).sum(1)
 
-# Cases: name -> (what it is, input, part for warming up, {side: call}) -----------------------------------------------------------------------
+# Cases: name -> (what it is, input, part for warming up, {side: call}) ----------------------------------------------------------
 
 def rank_case(noise):
     def inputs():
@@ -140,7 +143,8 @@ def dbscan_case(n, people):
         return [int(l.max()) + 1 for l in dbscan(J, [.6, .58, .62])]
     def sklearn(J, dense):
         from sklearn.cluster import DBSCAN
-        return [int(DBSCAN(eps=e, min_samples=4, metric='precomputed', n_jobs=-1).fit_predict(dense).max()) + 1 for e in (.6, .58, .62)]
+        label = lambda e: DBSCAN(eps=e, min_samples=4, metric='precomputed', n_jobs=-1).fit_predict(dense)
+        return [int(label(e).max()) + 1 for e in (.6, .58, .62)]
     return inputs, lambda J, dense: (J[:500, :500], dense[:500, :500]), dict(ours=ours, sklearn=sklearn)
 
 def criteria_case(n):
@@ -151,7 +155,8 @@ def criteria_case(n):
     def ours(*three):
         from reid_nb.pseudo_labels import Clusterings, agreement, select_reliable
         return float(agreement(three[0], three[1]).mean() + 0 * select_reliable(Clusterings(*three))[1])
-    return inputs, lambda *l: [x[:200] for x in l], dict(ours=ours, numpy=lambda a, b, c: float((numpy_criteria(a, b) + 0 * numpy_criteria(a, c)).mean()))
+    def numpy(a, b, c): return float((numpy_criteria(a, b) + 0 * numpy_criteria(a, c)).mean())
+    return inputs, lambda *l: [x[:200] for x in l], dict(ours=ours, numpy=numpy)
 
 def rerank_case():
     def inputs():
@@ -161,7 +166,8 @@ def rerank_case():
         from reid_nb.neighbours import rerank
         return float(rerank(q, g).mean())
     def from_torchreid(q, g):
-        return float(torchreid('reid/utils/rerank.py').re_ranking(np.sqrt(np.maximum(matrix(q, g), 0)), np.sqrt(np.maximum(matrix(q, q), 0)), np.sqrt(np.maximum(matrix(g, g), 0))).mean())
+        distances = [np.sqrt(np.maximum(matrix(a, b), 0)) for a, b in ((q, g), (q, q), (g, g))]
+        return float(torchreid('reid/utils/rerank.py').re_ranking(*distances).mean())
     return inputs, lambda q, g: (q[:100], g[:400]), dict(ours=ours, torchreid=from_torchreid)
 
 CASES = {
@@ -170,7 +176,8 @@ CASES = {
     'features-easy': ('the same from features, mAP 100%', feature_case(.5)),
     'features-hard': ('the same from features, mAP 8%', feature_case(1.57)),
     'rerank': ('re-ranking, 3,368 x 15,913', rerank_case()),
-    'jaccard-12936': ('Jaccard distance within .62, n = 12,936', jaccard_case(12936, 751, numpy=lambda x: numpy_jaccard(x).shape[0])),
+    'jaccard-12936': ('Jaccard distance within .62, n = 12,936',
+                      jaccard_case(12936, 751, numpy=lambda x: numpy_jaccard(x).shape[0])),
     'jaccard-12936-all': ('Jaccard distance, every pair that shares something, n = 12,936', jaccard_case(12936, 751, 1.)),
     'jaccard-32621': ('Jaccard distance within .62, n = 32,621', jaccard_case(32621, 1041)),
     'jaccard-132145': ('Jaccard distance within .62, n = 132,145', jaccard_case(132145, 8000)),
@@ -178,10 +185,11 @@ CASES = {
     'dbscan': ('three DBSCAN passes, n = 12,936', dbscan_case(12936, 751)),
     'criteria': ('self-paced cluster criteria, n = 12,936', criteria_case(12936)),
 }
-ONCE = {('jaccard-12936', 'numpy'), ('rerank', 'torchreid'), ('rank-easy', 'torchreid'), ('rank-hard', 'torchreid'), ('jaccard-132145', 'ours'), ('jaccard-132145-approximate', 'ours'), ('jaccard-32621', 'ours')}
+ONCE = {('jaccard-12936', 'numpy'), ('rerank', 'torchreid'), ('rank-easy', 'torchreid'), ('rank-hard', 'torchreid'),
+        ('jaccard-132145', 'ours'), ('jaccard-132145-approximate', 'ours'), ('jaccard-32621', 'ours')}
 LONG = {'jaccard-132145', 'jaccard-132145-approximate'}
 
-# Measuring ---------------------------------------------------------------------------------------------------------------------------------
+# Measuring ----------------------------------------------------------------------------------------------------------------------
 
 def status(key): return next(int(l.split()[1]) / 1024 for l in open('/proc/self/status') if l.startswith(key)) # MiB
 
@@ -202,11 +210,14 @@ def table(results):
     yield '| work | by | seconds | MiB | answer |\n|---|---|---:|---:|---|'
     for (name, side), r in results.items():
         if 'error' in r: yield f"| {CASES[name][0]} | {side} | | | not run: {r['error']} |"
-        else: yield f"| {CASES[name][0]} | {side} | {r['seconds']:.3g} | {r['mib']:,.0f} | {r['answer'] if not isinstance(r['answer'], float) else round(r['answer'], 4)} |"
+        else:
+            answer = round(r['answer'], 4) if isinstance(r['answer'], float) else r['answer']
+            yield f"| {CASES[name][0]} | {side} | {r['seconds']:.3g} | {r['mib']:,.0f} | {answer} |"
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('case', nargs='?', choices=list(CASES)); p.add_argument('side', nargs='?'); p.add_argument('--long', action='store_true', help='also the cases of many minutes')
+    p.add_argument('case', nargs='?', choices=list(CASES)); p.add_argument('side', nargs='?')
+    p.add_argument('--long', action='store_true', help='also the cases of many minutes')
     a = p.parse_args()
     if a.side: print(json.dumps(measure(a.case, a.side), default=float)); return
     kept = HERE/'evaluation.json'
@@ -218,6 +229,8 @@ def main():
             print(*list(table({(name, side): results[name, side]}))[1:], flush=True)
             kept.write_text(json.dumps({'/'.join(k): v for k, v in results.items()}, indent=1))
     order = {k: v for name in CASES for k, v in results.items() if k[0] == name}
-    (HERE/'evaluation.md').write_text('# Evaluation, neighbours, pseudo labels\n\nWritten by `python benchmarks/evaluation.py`; what is measured, and how, stands at its top.\n\n' + '\n'.join(table(order)) + '\n')
+    title = '# Evaluation, neighbours, pseudo labels'
+    how = 'Written by `python benchmarks/evaluation.py`; what is measured, and how, stands at its top.'
+    (HERE/'evaluation.md').write_text('\n\n'.join([title, how, '\n'.join(table(order))]) + '\n')
 
 if __name__ == '__main__': main()
