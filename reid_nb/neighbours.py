@@ -323,7 +323,7 @@ def _share(row, j, start, column, value):
 # %% ../nbs/31_neighbours.ipynb #fa4ce220
 @compiled
 def _jaccard_rows(start, column, value, c_start, c_row, c_value, within, least, a, b):
-    "Rows a to b of the distance: entries a row, columns, distances."
+    "Rows a to b of the distance: entries per row, columns, distances."
     n = len(start) - 1
     row, met, shared, count = np.zeros(n, np.float32), np.empty(n, np.int32), np.zeros(n), np.zeros(b - a, np.int64)
     out_column, out, end = np.empty(4096, np.int32), np.empty(4096, np.float32), 0
