@@ -72,7 +72,9 @@ def _rank_distances(dist, order, low, high, junk, query_camid, gallery_camid, st
     "Fill `ranks` for queries a to b; rows with a number that is not finite are marked in `bad` instead."
     for q in range(a, b):
         row, right, n = dist[q].copy(), np.empty(start[q + 1] - start[q], dist.dtype), 0
-        for k in range(len(row)): bad[q] |= not (row[k] - row[k] == 0)
+        broken = 0
+        for k in range(len(row)): broken += not (row[k] - row[k] == 0)
+        bad[q] = broken > 0
         if bad[q]: continue
         for m in order[low[q]:high[q]]:
             if gallery_camid[m] != query_camid[q]: right[n] = row[m]; n += 1
