@@ -106,7 +106,7 @@ def evaluate(
     with write_whole(to) as f: f.write_text(json.dumps(result, indent=1) + '\n')
     show = lambda v: '' if v != v else f'{v:.1%}' if isinstance(v, float) else str(v)
     typer.echo(table.map(show).to_string())
-    typer.echo(f"\n{metric} distance, {protocol} protocol; 95% intervals from a bootstrap over queries. Kept in {to}.")
+    typer.echo(f"\n{metric} distance, {protocol} protocol; 95% intervals from a bootstrap over people. Kept in {to}.")
 
 # %% ../nbs/99_cli.ipynb #e153dcf2
 @app.command()
