@@ -8,7 +8,7 @@ __all__ = ['PROFILE_NAMES', 'PROFILE_TABLE', 'Profile', 'known_name', 'profile',
            'import_torchvision', 'compiled']
 
 # %% ../nbs/00_core.ipynb #66c338a8
-import contextlib, difflib, glob, hashlib, os, re, shutil, socket, sys, uuid
+import contextlib, difflib, errno, glob, hashlib, os, re, shutil, socket, sys, uuid
 from collections import namedtuple
 from pathlib import Path
 
@@ -156,14 +156,16 @@ def write_whole(
     finally: _remove(partial)
 
 # %% ../nbs/00_core.ipynb #dacf7336
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} # what a system answers when the name is in use: folder, file
+
 def _put_folder(partial:Path, path:Path, keep:bool):
     "Give a finished folder its name, whoever else is doing the same."
     aside = []
     while True:
         try: os.rename(partial, path); break
-        except OSError:
+        except OSError as e:
+            if e.errno not in _TAKEN: raise
             if keep and path.is_dir(): return
-            if not path.exists() or len(aside) > 20: raise
             aside.append(_temporary(path, 'old'))
             with contextlib.suppress(FileNotFoundError): os.rename(path, aside[-1]) # somebody else was quicker
     for old in aside: _remove(old)
