@@ -32,8 +32,8 @@ $(STAMP)-docs: $(STAMP)
 
 install: $(STAMP) ## make the environment (the other commands do it themselves)
 
-reproduce: $(STAMP) ## run what the book can reproduce so far (PROFILE=mini, JOBS=2)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python workflow/reproduce.py --profile $(PROFILE) --jobs $(JOBS)
+reproduce: $(STAMP) ## run what the book can reproduce so far (PROFILE=mini, JOBS=2, ARGS='--paper finegpr')
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/reid-nb reproduce --profile $(PROFILE) --jobs $(JOBS) $(ARGS)
 
 test: $(STAMP) ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
 	$(BIN)/python -m pytest

@@ -113,12 +113,13 @@ def judge(
 ) -> pd.DataFrame: # one row a comparison: what, both scores, gain with its interval, verdict, seeds, domain, profile
     "Every comparison of every claim for which there are measurements."
     rows = rows.assign(supervised=np.where(rows.training_set == rows.target, 'yes', 'no'))
-    columns = ['claim', 'what', 'against', 'target', 'metric', 'left', 'right', 'gain', 'low', 'high', 'verdict', 'seeds', 'domain', 'profile']
+    columns = ['claim', 'what', 'against', 'at', 'target', 'metric', 'left', 'right', 'gain', 'low', 'high', 'verdict', 'seeds', 'domain', 'profile']
     found = []
     for claim in claims:
         for what, against, a, b in find_pairs(claim, rows):
             about = {k: ' / '.join(sorted({*a[k], *b[k]})) for k in ('domain', 'profile')}
-            found.append(dict(claim=claim.id, what=what, against=against, target=a.target.iloc[0], metric=a.metric.iloc[0], left=a.value.mean(),
+            at = ', '.join(f'{a[s].iloc[0]} {s}' for s in claim.same)
+            found.append(dict(claim=claim.id, what=what, against=against, at=at, target=a.target.iloc[0], metric=a.metric.iloc[0], left=a.value.mean(),
                               right=b.value.mean(), **judge_pair(claim, a, b), seeds=min(len(a), len(b)), **about))
     return pd.DataFrame(found, columns=columns)
 
@@ -148,12 +149,13 @@ def plot_claims(
 ): # -> matplotlib figure
     "Every comparison with its interval; filled where it decides."
     import matplotlib.pyplot as plt
+    labels = [f"{c.claim}: {', '.join(filter(None, [title(c.target), c.at, c.metric]))}" for c in judged.itertuples()]
     fig, ax = plt.subplots(figsize=(7, .9 + .19 * len(judged)))
     for y, c in enumerate(judged.itertuples()):
         ax.plot([c.low, c.high], [y, y], color='k', lw=1)
         ax.plot(c.gain, y, dict(zip(VERDICTS, 'oxo'))[c.verdict], color='k', mfc='w' if c.verdict == 'undecided' else 'k', ms=5)
     ax.axvline(0, color='.6', lw=1, zorder=0)
-    ax.set_yticks(range(len(judged)), [f'{c.claim}: {title(c.target)} {c.metric}' for c in judged.itertuples()], fontsize=7)
+    ax.set_yticks(range(len(judged)), labels, fontsize=7)
     ax.set(xlabel='holds by (points, with 95% interval)'); ax.invert_yaxis()
     ax.spines[['top', 'right', 'left']].set_visible(False); ax.tick_params(left=False)
     return fig

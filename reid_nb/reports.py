@@ -7,7 +7,7 @@ __all__ = ['TITLES', 'SHARES', 'LOWER_IS_BETTER', 'DOMAINS', 'title', 'read_repo
            'explain', 'to_markdown', 'to_latex', 'write_table', 'write_figure']
 
 # %% ../nbs/91_reports.ipynb #cc5c83eb
-import json
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def measured_rows(
         if numbers and 'domain' not in words:
             raise ValueError(f"The run {run.key} has metrics, but does not say on what: write_metrics(out, domain='stand-in', ...).")
         if 'domain' in words: known_name(words['domain'], DOMAINS, 'domain')
-        about = dict(profile=run.parameters.get('profile', ''), key=run.key, folder=str(run.folder))
+        about = dict(profile=labels.get('profile', run.parameters.get('profile', '')), key=run.key, folder=str(run.folder))
         rows += [labels | about | words | dict(metric=m, value=v * (100 if m in SHARES else 1)) for m, v in numbers.items()]
     columns = ['training_set', 'target', 'seed', 'metric', 'value', 'domain', 'profile', 'key', 'folder']
     table = pd.DataFrame(rows).reindex(columns=list(dict.fromkeys([*columns, *(k for r in rows for k in r)])))
@@ -153,7 +153,7 @@ def write_table(
     name:str, # such as 'table3'
     caption:str='' # said above the table
 ) -> pd.DataFrame: # the table of text, to be displayed
-    "NAME.csv, .md, .tex and .html, each whole or not at all."
+    "NAME.csv, .md, .tex, .html and .png, each whole or not at all."
     compared = {'reported', 'measured', 'runs'} <= set(table)
     text = lay_out(table) if compared else table.set_index(table.columns[0]).map(lambda v: f'{v:,}' if isinstance(v, int) else str(v))
     below = explain(table) if compared else ''
@@ -163,7 +163,24 @@ def write_table(
                  html=f'<p>{caption}</p>\n' * bool(caption) + text.rename_axis(None).to_html() + f'\n<p>{below}</p>\n' * bool(below))
     for ending, content in files.items():
         with write_whole(Path(out)/f'{name}.{ending}') as f: f.write_text(content, encoding='utf-8')
+    with write_whole(Path(out)/f'{name}.png') as f: _picture(text).savefig(f, format='png', dpi=100, bbox_inches='tight')
     return text
+
+def _picture(text:pd.DataFrame): # -> matplotlib figure, of no window
+    "A table as a picture: ruled above, below, and under its head."
+    from matplotlib.figure import Figure
+    lines = [[text.index.name or '', *('\n'.join(p for p in (c if isinstance(c, tuple) else (c,)) if p) for c in text.columns)],
+             *([str(i), *r] for i, r in zip(text.index, text.itertuples(index=False)))]
+    lines = [[textwrap.fill(cell, 60) if '\n' not in cell else cell for cell in line] for line in lines]
+    wide = [max(len(l) for line in lines for l in line[n].split('\n')) + 2 for n in range(len(lines[0]))]
+    high = [max(cell.count('\n') + 1 for cell in line) + .6 for line in lines]
+    fig = Figure(figsize=(.085 * sum(wide), .19 * sum(high)))
+    ax = fig.add_axes((0, 0, 1, 1), xlim=(0, sum(wide)), ylim=(sum(high), 0)); ax.axis('off')
+    for y, line, h in zip(np.cumsum([0, *high]), lines, high):
+        for n, (x, cell) in enumerate(zip(np.cumsum([0, *wide]), line)):
+            ax.text(x if n == 0 else x + wide[n] - 1, y + h / 2, cell, ha='left' if n == 0 else 'right', va='center', fontsize=9)
+    for y in (0, high[0], sum(high)): ax.axhline(y, color='k', lw=.8)
+    return fig
 
 # %% ../nbs/91_reports.ipynb #0fbb0f01
 def write_figure(

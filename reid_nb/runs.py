@@ -233,7 +233,7 @@ def one_at_a_time(
 
 # %% ../nbs/90_runs.ipynb #a0fe2262
 def _execute(job:dict, root:Path, out:Path):
-    "Execute the notebook of `job` into `out`. RuntimeError says which cell raised what, and where to look."
+    "Execute the notebook of `job` into `out`. RuntimeError, or OSError for a full disk: which cell raised what, where to look."
     import logging, papermill
     from nbclient.exceptions import DeadKernelError
     logging.getLogger('papermill').setLevel(logging.ERROR)
@@ -246,7 +246,9 @@ def _execute(job:dict, root:Path, out:Path):
     except (papermill.PapermillExecutionError, DeadKernelError) as e:
         failed.parent.mkdir(exist_ok=True)
         os.replace(out/'notebook.ipynb', failed)
-        raise RuntimeError(f'{_what_happened(e)}\nSee {failed.relative_to(root)}') from e
+        said = f'{_what_happened(e)}\nSee {failed.relative_to(root)}'
+        if os.strerror(errno.ENOSPC) in str(getattr(e, 'evalue', '')): raise OSError(errno.ENOSPC, said) from e
+        raise RuntimeError(said) from e
     failed.unlink(missing_ok=True)
 
 def _what_happened(e) -> str:
@@ -313,8 +315,7 @@ def run_job(
     threading.Thread(target=_follow, args=plan['owner'], daemon=True).start()
     try: compute({k: v for k, v in job.items() if k != 'names'}, plan['root'], tuple(job.get('names', ())))
     except (RuntimeError, ValueError, OSError) as e:
-        full = getattr(e, 'errno', None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(e)
-        tell(state='failed', message=str(e), full=full)
+        tell(state='failed', message=str(e), full=getattr(e, 'errno', None) == errno.ENOSPC)
         sys.exit(f'{key}: {e}')
     tell(state='done')
 

@@ -1,0 +1,19 @@
+"""The runs behind the tables and figures of the FineGPR paper.
+
+So far: what colours alone score on the targets that REID_DATA holds. To come, each a stage in nbs/stages/: render, train, optimize
+attributes, translate, evaluate, Frechet distance. Their runs carry the labels that the paper's tables use (training_set, target, seed)."""
+from reid_nb.plans import Run, real_dataset
+
+TARGETS = ('market1501', 'dukemtmc', 'cuhk03')
+READS = ('data/reported/finegpr.csv', 'data/reported/datasets.csv', 'data/claims/finegpr.toml')
+ARTIFACTS = dict(table1=[], table2=['*'], table3=['*'])
+
+
+def runs(profile, targets, seeds):
+    found = {}
+    for target in targets:
+        if (real := real_dataset(target)) is None: continue
+        found[target] = Run('stages/read', real)
+        found[f'colours-{target}'] = Run('stages/evaluate_histogram', {}, dict(dataset=target),
+                                         labels=dict(training_set='nothing', target=target, seed=0))
+    return found
