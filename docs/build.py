@@ -1,7 +1,8 @@
 """Build the book's site into site/: `make docs`, or `python docs/build.py` from the repository's root.
 
-The executed notebooks are taken as they are; nothing is run, and of the library only `core` is imported, so no optional package,
-dataset or accelerator is needed. What each notebook exports is documented in place, from its signature, docstring and parameter comments.
+The executed notebooks are taken as they are; nothing is run, and of the library only `core` and `gallery` are imported, so no
+optional package, dataset or accelerator is needed. What each notebook exports is documented in place, from its signature,
+docstring and parameter comments.
 """
 import io, json, os, re, shutil, sys, tempfile, time
 from pathlib import Path
@@ -11,16 +12,18 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from api import api_page, document, exported
 from reid_nb.core import progress, write_whole
+from reid_nb.gallery import artifact_page, front_page
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = {'0': 'Core', '1': 'Data', '2': 'Engine', '3': 'Foundations', '4': 'FineGPR and AOST', '5': 'Pose transfer',
-         '6': 'Context rendering', '7': 'SMCR', '8': 'DomainMix', '9': 'Command line', 'papers': 'Papers'}
+         '6': 'Context rendering', '7': 'SMCR', '8': 'DomainMix', '9': 'Runs and command line', 'papers': 'Papers',
+         'stages': 'Stages'}
 
 def find_notebooks(
     nbs:Path # the folder of notebooks
 ) -> dict: # name of a part -> notebooks of it, in reading order; parts without notebooks are left out
-    "The book's parts: by the first digit of a notebook's number, and the papers last."
-    of_part = lambda key: sorted(nbs.glob('papers/*.ipynb' if key == 'papers' else f'{key}[0-9]_*.ipynb'))
+    "The book's parts: by the first digit of a notebook's number, and the papers and stages last."
+    of_part = lambda key: sorted(nbs.glob(f'{key}/*.ipynb' if len(key) > 1 else f'{key}[0-9]_*.ipynb'))
     return {title: found for key, title in PARTS.items() if (found := of_part(key))}
 
 def relink(
@@ -82,7 +85,8 @@ def stage_notebook(
     file:Path,
     stage:Path,
     names:dict, # for link_names
-    contents:str='' # Markdown to put at the end
+    contents:str='', # Markdown to put at the end
+    to=None # where; None for its place in the book
 ):
     "Write a notebook as the site shows it."
     nb = json.loads(file.read_text())
@@ -93,14 +97,34 @@ def stage_notebook(
     nb['cells'] += [dict(cell_type='markdown', metadata={}, source=contents)] * bool(contents)
     for number, cell in enumerate(nb['cells']): cell['id'] = f'cell-{number}'
     nb['metadata']['language_info'] = dict(name='python', pygments_lexer='ipython3')
-    to = stage/file.relative_to(ROOT/'nbs')
+    if to is None: to = stage/file.relative_to(ROOT/'nbs')
+    else: nb['metadata']['orphan'] = True # in no list of contents
     to.parent.mkdir(exist_ok=True)
     to.write_text(json.dumps(nb))
+
+def stage_gallery(
+    stage:Path,
+    names:dict # for link_names
+):
+    "The front page of the tables and figures, a page for each, and the executed notebooks of their runs that are here."
+    kept = lambda key: ROOT/'runs'/'store'/key/'notebook.ipynb'
+    executed, pages = lambda key: kept(key).is_file(), []
+    def link(paper, artifact, files):
+        pages.append((paper, artifact))
+        name = artifact if 'png' not in files else f'![{artifact}]({paper}/{files["png"].name}){{width=160px}}'
+        return f'[{name}](/gallery/{paper}-{artifact}.md)'
+    (stage/'gallery').mkdir()
+    (stage/'gallery'/'index.md').write_text(relink(front_page(ROOT, link), ROOT/'figures', stage))
+    for paper, artifact in pages:
+        text = artifact_page(ROOT, paper, artifact, executed)
+        for key in dict.fromkeys(re.findall(r'/runs/([\w.-]+)\.ipynb', text)):
+            stage_notebook(kept(key), stage, names, to=stage/'runs'/f'{key}.ipynb')
+        (stage/'gallery'/f'{paper}-{artifact}.md').write_text(f'---\norphan: true\n---\n\n{relink(text, ROOT/"figures", stage)}')
 
 def make_stage(
     stage:Path # an empty folder
 ):
-    "Everything Sphinx reads: the notebooks, the start page with its contents, the library's index and the figures."
+    "Everything Sphinx reads: the notebooks, the start page with its contents, the library's index and the gallery."
     parts = find_notebooks(ROOT/'nbs')
     notebooks = [f for files in parts.values() for f in files]
     modules = {f.stem: m for f in notebooks if (m := exported(json.loads(f.read_text())))[0]}
@@ -108,10 +132,8 @@ def make_stage(
     names = {n: full for n, full in names if [x for x, _ in names].count(n) == 1}
     (stage/'api.md').write_text(api_page(modules))
     more = ['api']
-    if (ROOT/'figures/index.md').exists():
-        (stage/'figures').mkdir(exist_ok=True)
-        (stage/'figures/index.md').write_text(relink((ROOT/'figures/index.md').read_text(), ROOT/'figures', stage))
-        more.append('figures/index')
+    stage_gallery(stage, names)
+    more.append('gallery/index')
     pages = {title: [f.relative_to(ROOT/'nbs').with_suffix('').as_posix() for f in files] for title, files in parts.items()}
     contents = '\n\n'.join('\n'.join(['```{toctree}', ':hidden:', f':caption: {title}', '', *docs, '```'])
                            for title, docs in (pages | {'Look up': more}).items())

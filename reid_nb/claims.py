@@ -68,7 +68,7 @@ def _by_person(rows:pd.DataFrame, metric:str): # -> (sums, counts), both (seeds,
     if not files or not all(f.is_file() for f in files) or metric not in SHARES:
         return rows.value.to_numpy()[:, None], np.ones((len(rows), 1))
     people = [pd.read_parquet(f).set_index('pid') for f in files]
-    if any(not p.index.equals(people[0].index) for p in people): raise ValueError(f'Runs of one row were tested on different people: {files}')
+    if any(not p.index.equals(people[0].index) for p in people): raise ValueError(f'Seeds of one row, tested on different people: {files}')
     return np.stack([p[metric] * 100 for p in people]), np.stack([p.queries for p in people])
 
 def resample(
@@ -113,14 +113,16 @@ def judge(
 ) -> pd.DataFrame: # one row a comparison: what, both scores, gain with its interval, verdict, seeds, domain, profile
     "Every comparison of every claim for which there are measurements."
     rows = rows.assign(supervised=np.where(rows.training_set == rows.target, 'yes', 'no'))
-    columns = ['claim', 'what', 'against', 'at', 'target', 'metric', 'left', 'right', 'gain', 'low', 'high', 'verdict', 'seeds', 'domain', 'profile']
+    columns = ['claim', 'what', 'against', 'at', 'target', 'metric', 'left', 'right', 'gain', 'low', 'high', 'verdict', 'seeds', 'domain',
+               'profile']
     found = []
     for claim in claims:
         for what, against, a, b in find_pairs(claim, rows):
             about = {k: ' / '.join(sorted({*a[k], *b[k]})) for k in ('domain', 'profile')}
             at = ', '.join(f'{a[s].iloc[0]} {s}' for s in claim.same)
-            found.append(dict(claim=claim.id, what=what, against=against, at=at, target=a.target.iloc[0], metric=a.metric.iloc[0], left=a.value.mean(),
-                              right=b.value.mean(), **judge_pair(claim, a, b), seeds=min(len(a), len(b)), **about))
+            scores = dict(left=a.value.mean(), right=b.value.mean(), seeds=min(len(a), len(b)))
+            found.append(dict(claim=claim.id, what=what, against=against, at=at, target=a.target.iloc[0], metric=a.metric.iloc[0],
+                              **scores, **judge_pair(claim, a, b), **about))
     return pd.DataFrame(found, columns=columns)
 
 # %% ../nbs/92_claims.ipynb #8eed06cf
@@ -138,9 +140,10 @@ def verdicts(
         verdict = ('not supported' if (mine.verdict == 'not supported').any() else
                    'supported' if len(mine) >= asked and (mine.verdict == 'supported').all() else 'undecided')
         counts = ', '.join(f'{n} {v}' for v in VERDICTS if (n := (mine.verdict == v).sum()))
-        lines.append({'claim': c.id, 'says': c.says, 'where': c.where, 'reported': f'{sum(reported)} of {len(reported)} hold' if reported else 'no numbers',
-                      'measured': counts or 'nothing yet', 'of': asked, 'verdict': verdict,
-                      'domain': ' / '.join(sorted(set(mine.domain))), 'profile': ' / '.join(sorted(set(mine.profile)))})
+        stated = f'{sum(reported)} of {len(reported)} hold' if reported else 'no numbers'
+        about = {k: ' / '.join(sorted(set(mine[k]))) for k in ('domain', 'profile')}
+        lines.append(dict(claim=c.id, says=c.says, where=c.where, reported=stated, measured=counts or 'nothing yet', of=asked,
+                          verdict=verdict, **about))
     return pd.DataFrame(lines)
 
 # %% ../nbs/92_claims.ipynb #5deb12a3

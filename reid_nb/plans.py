@@ -28,7 +28,8 @@ def load_plan(
     file = root/'workflow'/'plans'/f'{paper}.py'
     said = runpy.run_path(str(file)) if file.is_file() else {}
     reads = (*said.get('READS', ()), *([file.relative_to(root).as_posix()] if said else []))
-    return Plan(paper, said.get('runs', lambda profile, targets, seeds: {}), said.get('TARGETS', ()), said.get('ARTIFACTS', {}), reads)
+    runs = said.get('runs', lambda profile, targets, seeds: {})
+    return Plan(paper, runs, said.get('TARGETS', ()), said.get('ARTIFACTS', {}), reads)
 
 # %% ../nbs/93_plans.ipynb #0d250e8c
 def resolve(
@@ -101,8 +102,11 @@ def page_runs(
     root = project_root()
     plan = load_plan(paper, root)
     named = plan.runs(profile, targets or plan.targets, seeds)
-    folders = {n: root/f for n, f in inputs.items()} or {n: store_path(root)/j['key'] for n, j in resolve(named, root).items()}
-    return [(named[n].labels | dict(profile=profile), open_run(f)) for n, f in folders.items() if named[n].labels and (inputs or not find_fault(f))]
+    folders = {n: root/f for n, f in inputs.items()}
+    if not inputs:
+        planned = {n: store_path(root)/j['key'] for n, j in resolve(named, root).items()}
+        folders = {n: f for n, f in planned.items() if not find_fault(f)}
+    return [(named[n].labels | dict(profile=profile), open_run(f)) for n, f in folders.items() if named[n].labels]
 
 # %% ../nbs/93_plans.ipynb #2457dba4
 def read_history(root) -> list: # of what run.json says, oldest first
@@ -136,8 +140,8 @@ def why_run(
     if fault != 'it is not there': return f'its folder is damaged: {fault}'
     if not before: return 'it has not run before'
     old, reasons = before[-1], []
-    for what, label in (('parameters', 'parameter {}: {} -> {}'), ('code', 'the code of {} has changed'), ('reads', '{} has changed'),
-                        ('inputs', 'its input {} is new')):
+    labels = dict(parameters='parameter {}: {} -> {}', code='the code of {} has changed', reads='{} has changed', inputs='its input {} is new')
+    for what, label in labels.items():
         changed = [k for k in {**old.get(what, {}), **job[what]} if old.get(what, {}).get(k) != job[what].get(k)]
         word = lambda k: 'its notebook' if k == 'notebook' and what == 'code' else k
         reasons += [label.format(word(k), old.get(what, {}).get(k), job[what].get(k)) for k in changed]

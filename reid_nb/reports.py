@@ -17,9 +17,9 @@ from .core import known_name, write_whole
 from .runs import project_root
 
 # %% ../nbs/91_reports.ipynb #de273e92
-TITLES = dict(market1501='Market-1501', dukemtmc='DukeMTMC-reID', cuhk03='CUHK03', msmt17='MSMT17', mars='MARS', somaset='SOMAset', syri='SyRI',
-              personx='PersonX', unrealperson='UnrealPerson', randperson='RandPerson', gspr='GSPR', **{'mini-gspr': 'mini-GSPR'},
-              finegpr='FineGPR', **{f'finegpr+{k}': f'FineGPR + {v}' for k, v in dict(random='random', ao='AO', aost='AOST').items()})
+TITLES = dict(market1501='Market-1501', dukemtmc='DukeMTMC-reID', cuhk03='CUHK03', msmt17='MSMT17', mars='MARS', somaset='SOMAset',
+              syri='SyRI', personx='PersonX', unrealperson='UnrealPerson', randperson='RandPerson', gspr='GSPR', finegpr='FineGPR')
+TITLES |= {'mini-gspr': 'mini-GSPR', 'finegpr+random': 'FineGPR + random', 'finegpr+ao': 'FineGPR + AO', 'finegpr+aost': 'FineGPR + AOST'}
 
 SHARES = ('rank-1', 'rank-5', 'rank-10', 'rank-20', 'mAP', 'mINP') # kept as shares of 1, printed as percent
 LOWER_IS_BETTER = ('FID', 'images', 'training time', 'seconds')
@@ -54,7 +54,7 @@ def measured_rows(
         words = {k: v for k, v in run.metrics.items() if isinstance(v, str)}
         numbers = {k: v for k, v in run.metrics.items() if k not in words}
         if numbers and 'domain' not in words:
-            raise ValueError(f"The run {run.key} has metrics, but does not say on what: write_metrics(out, domain='stand-in', ...).")
+            raise ValueError(f"The run {run.key} has metrics, but no domain: write_metrics(out, domain='stand-in', ...).")
         if 'domain' in words: known_name(words['domain'], DOMAINS, 'domain')
         about = dict(profile=labels.get('profile', run.parameters.get('profile', '')), key=run.key, folder=str(run.folder))
         rows += [labels | about | words | dict(metric=m, value=v * (100 if m in SHARES else 1)) for m, v in numbers.items()]
@@ -78,13 +78,14 @@ def compare(
         s, group = stated.loc[[cell]].iloc[0], rows.iloc[found.indices[cell]] if len(rows) and cell in found.indices else rows[:0]
         table.append((*cell, s.value, s.quoted_from, group.value.mean(), group.value.std(), len(group),
                       _only(group, 'domain', cell), _only(group, 'profile', cell), ' '.join(group.key)))
-    return pd.DataFrame(table, columns=[row, 'target', 'metric', 'reported', 'quoted_from', 'measured', 'spread', 'seeds', 'domain',
-                                        'profile', 'runs'])
+    columns = ['reported', 'quoted_from', 'measured', 'spread', 'seeds', 'domain', 'profile', 'runs']
+    return pd.DataFrame(table, columns=[row, 'target', 'metric', *columns])
 
 def _only(group, what:str, cell:tuple) -> str:
     "The one value all rows have, '' if there are none."
-    if group[what].nunique() > 1: raise ValueError(f"{', '.join(cell)}: measured with more than one {what} ({', '.join(group[what].unique())}).")
-    return group[what].iloc[0] if len(group) else ''
+    found = list(group[what].unique())
+    if len(found) > 1: raise ValueError(f"{', '.join(cell)}: measured with more than one {what} ({', '.join(found)}).")
+    return found[0] if found else ''
 
 # %% ../nbs/91_reports.ipynb #1ddf5667
 def lay_out(
@@ -92,10 +93,12 @@ def lay_out(
 ) -> pd.DataFrame: # of text; columns (target, metric, 'reported' or 'measured'), index the rows
     "The table as it is printed."
     row = table.columns[0]
-    head = {t: f"{title(t)} ({' / '.join(d)})" if (d := sorted(set(g.domain) - {''})) and t else title(t) for t, g in table.groupby('target')}
+    domains = {t: ' / '.join(sorted(set(g.domain) - {''})) for t, g in table.groupby('target')}
+    head = {t: f'{title(t)} ({d})' if d and t else title(t) for t, d in domains.items()}
     quoted = {r for r, g in table.groupby(row) if (g.quoted_from != '').any()}
     rows = [title(r) + '*' * (r in quoted) for r in table[row].drop_duplicates()]
-    columns = list(dict.fromkeys((head[c.target], c.metric, kind) for c in table.itertuples() for kind in ('reported', 'measured')))
+    cells = dict.fromkeys((head[c.target], c.metric) for c in table.itertuples())
+    columns = [(*c, kind) for c in cells for kind in ('reported', 'measured')]
     text = pd.DataFrame('–', index=pd.Index(rows, name=row.replace('_', ' ')), columns=pd.MultiIndex.from_tuples(columns))
     for c in table.itertuples(index=False):
         at = title(c[0]) + '*' * (c[0] in quoted), (head[c.target], c.metric)
@@ -111,7 +114,8 @@ def explain(
     low, high = (done.seeds.min(), done.seeds.max()) if len(done) else (0, 0)
     seeds = f'{low} to {high} seeds' if low != high else '1 seed' if high == 1 else f'{high} seeds'
     said = [f"* quoted by the paper from {', '.join(quoted)}"] * bool(quoted)
-    measured = f"measured with the profile {', '.join(sorted(set(done.profile)))}, {seeds}" + ', mean ± standard deviation' * bool(high > 1)
+    measured = f"measured with the profile {', '.join(sorted(set(done.profile)))}, {seeds}"
+    measured += ', mean ± standard deviation' * bool(high > 1)
     said.append(measured if high else 'not measured yet')
     if 'stand-in' in set(table.domain): said.append('stand-in: rendered by this book in the place of the real dataset')
     return (text := '; '.join(said) + '.')[0].upper() + text[1:]
@@ -125,7 +129,7 @@ def to_markdown(text:pd.DataFrame) -> str:
     line = lambda cells: '| ' + ' | '.join(map(escape, cells)) + ' |\n'
     return line([text.index.name or '', *heads]) + '|' + '---|' * (len(heads) + 1) + '\n' + ''.join(map(line, body))
 
-_LATEX = {'\\': r'\textbackslash{}', '&': r'\&', '%': r'\%', '_': r'\_', '#': r'\#', '$': r'\$', '±': r'$\pm$', '–': '--', '→': r'$\to$', 'é': r"\'e"}
+_LATEX = {c: f'\\{c}' for c in '&%_#$'} | {'\\': r'\textbackslash{}', '±': r'$\pm$', '–': '--', '→': r'$\to$', 'é': r"\'e"}
 
 def to_latex(
     text:pd.DataFrame, # with up to three lines of head
@@ -155,12 +159,14 @@ def write_table(
 ) -> pd.DataFrame: # the table of text, to be displayed
     "NAME.csv, .md, .tex, .html and .png, each whole or not at all."
     compared = {'reported', 'measured', 'runs'} <= set(table)
-    text = lay_out(table) if compared else table.set_index(table.columns[0]).map(lambda v: f'{v:,}' if isinstance(v, int) else str(v))
+    plain = lambda v: f'{v:,}' if isinstance(v, int) else str(v)
+    text = lay_out(table) if compared else table.set_index(table.columns[0]).map(plain)
     below = explain(table) if compared else ''
     files = dict(csv=table.to_csv(index=False),
                  md=f'{caption}\n\n' * bool(caption) + to_markdown(text) + f'\n{below}\n'.replace('* q', '\\* q') * bool(below),
                  tex=to_latex(text, ' '.join(filter(None, [caption, below]))),
-                 html=f'<p>{caption}</p>\n' * bool(caption) + text.rename_axis(None).to_html() + f'\n<p>{below}</p>\n' * bool(below))
+                 html='\n'.join([*[f'<p>{caption}</p>'] * bool(caption), text.rename_axis(None).to_html(),
+                                 *[f'<p>{below}</p>'] * bool(below), '']))
     for ending, content in files.items():
         with write_whole(Path(out)/f'{name}.{ending}') as f: f.write_text(content, encoding='utf-8')
     with write_whole(Path(out)/f'{name}.png') as f: _picture(text).savefig(f, format='png', dpi=100, bbox_inches='tight')
@@ -193,7 +199,8 @@ def write_figure(
     "NAME.png, NAME.svg and NAME.csv; the same drawing gives the same files."
     import matplotlib
     matplotlib.rcParams['svg.hashsalt'] = 'reid_nb'
-    for ending, metadata in (dict(png=None, svg={'Date': None}) if svg else dict(png=None)).items():
-        with write_whole(Path(out)/f'{name}.{ending}') as f: figure.savefig(f, format=ending, dpi=150, bbox_inches='tight', metadata=metadata)
+    for ending in ('png', *['svg'] * svg):
+        how = dict(format=ending, metadata={'Date': None} if ending == 'svg' else None)
+        with write_whole(Path(out)/f'{name}.{ending}') as f: figure.savefig(f, dpi=150, bbox_inches='tight', **how)
     if data is None: return
     with write_whole(Path(out)/f'{name}.csv') as f: f.write_text(data.to_csv(index=False), encoding='utf-8')

@@ -32,13 +32,14 @@ def check_asked(asked:Asked) -> dict: # page -> artifacts, None for all; and cha
     if asked.paper: known_name(asked.paper, pages, 'paper')
     for t in asked.target: known_name(t, sorted({t for p in plans.values() for t in p.targets}), 'target')
     if not asked.only:
-        some = [asked.paper] if asked.paper else [p for p in pages if not asked.target or set(asked.target) & set(plans[p].targets)]
+        all_pages = [p for p in pages if not asked.target or set(asked.target) & set(plans[p].targets)]
+        some = [asked.paper] if asked.paper else all_pages
         return {p: None for p in some} | {'': [] if asked.paper or asked.target else chapters}
     built = [f'{p}/{a}' for p in pages for a in plans[p].artifacts]
     listed = [f"{a['paper']}/{a['artifact']}" for a in read_artifacts(root)]
-    found = {'': []}
+    found, known = {'': []}, dict.fromkeys([*chapters, *(f'papers/{p}' for p in pages), *built, *listed])
     for name in asked.only:
-        known_name(name, dict.fromkeys([*chapters, *(f'papers/{p}' for p in pages), *built, *listed]), 'artifact, page or chapter')
+        known_name(name, known, 'artifact, page or chapter')
         if name in listed and name not in built: raise ValueError(f"{name} is not built yet; these are: {', '.join(built)}.")
         part, _, artifact = name.partition('/')
         if name in chapters: found[''].append(name)
@@ -69,8 +70,9 @@ def gather(asked:Asked) -> tuple: # jobs (key -> job, with `names`), pages (name
 # %% ../nbs/95_reproduce.ipynb #6f851830
 def _long(seconds) -> str: # 75 -> '1 min 15 s'
     if seconds is None: return 'not known'
-    seconds = round(seconds)
-    return f'{seconds} s' if seconds < 60 else f'{seconds // 60} min {seconds % 60:02d} s' if seconds < 3600 else f'{seconds // 3600} h {seconds // 60 % 60:02d} min'
+    minutes, seconds = divmod(round(seconds), 60)
+    if not minutes: return f'{seconds} s'
+    return f'{minutes} min {seconds:02d} s' if minutes < 60 else f'{minutes // 60} h {minutes % 60:02d} min'
 
 def time_left(
     jobs:dict, # key -> job, those still to run
@@ -81,7 +83,8 @@ def time_left(
     if any(expected[k] is None for k in jobs): return None
     chain = {}
     def until(key):
-        if key not in chain: chain[key] = expected[key] + max((until(k) for k in jobs[key]['inputs'].values() if k in jobs), default=0)
+        before = [k for k in jobs[key]['inputs'].values() if k in jobs]
+        if key not in chain: chain[key] = expected[key] + max(map(until, before), default=0)
         return chain[key]
     return max([sum(expected[k] for k in jobs) / workers, *map(until, jobs)], default=0)
 
@@ -90,7 +93,8 @@ def describe(missing:dict, jobs:dict, expected:dict, workers:int, history:list, 
     width = max(len(j['names'][0]) for j in missing.values())
     lines = [f'{len(missing)} of {len(jobs)} runs to do, {len(jobs) - len(missing)} are there.']
     for key, job in missing.items():
-        lines.append(f"  {job['names'][0]:{width}}  {_long(expected[key]):>12}" + f'   {why_run(job, job["names"], history, root)}' * why)
+        lines.append(f"  {job['names'][0]:{width}}  {_long(expected[key]):>12}")
+        if why: lines[-1] += f"   {why_run(job, job['names'], history, root)}"
     known = [k for k in missing if expected[k] is not None]
     left = time_left(missing, expected, workers)
     return '\n'.join([*lines, f'About {_long(left)} with {workers} side by side.' if left is not None else
@@ -102,11 +106,11 @@ def _start_graph(missing:dict, root:Path, work:Path, workers:int, extra:tuple): 
     (work/'state').mkdir(parents=True)
     plan = work/'plan.json'
     plan.write_text(json.dumps(dict(root=str(root), owner=[os.getpid(), socket.gethostname()], jobs=missing)))
-    command = [sys.executable, '-m', 'snakemake', '-s', str(root/'workflow'/'Snakefile'), '--directory', str(work), '--cores', str(workers),
-               '--keep-going', '--nolock', '--config', f'plan={plan}', *extra]
-    threads = {k: str(max(1, (os.cpu_count() or 1) // workers)) for k in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS')}
-    with open(work/'log.txt', 'w') as f:
-        return subprocess.Popen(command, cwd=root, stdout=f, stderr=subprocess.STDOUT, env={**os.environ, **threads})
+    command = [sys.executable, '-m', 'snakemake', '-s', str(root/'workflow'/'Snakefile'), '--directory', str(work),
+               '--cores', str(workers), '--keep-going', '--nolock', '--config', f'plan={plan}', *extra]
+    each = str(max(1, (os.cpu_count() or 1) // workers))
+    env = {**os.environ, **{f'{kind}_NUM_THREADS': each for kind in ('OMP', 'MKL', 'NUMBA')}}
+    with open(work/'log.txt', 'w') as f: return subprocess.Popen(command, cwd=root, stdout=f, stderr=subprocess.STDOUT, env=env)
 
 def read_states(work:Path) -> dict: # key -> dict(state, started, changed, message ...)
     found = {}
@@ -122,7 +126,8 @@ def status_line(states:dict, missing:dict, expected:dict, workers:int, now:float
     todo = {k: j for k, j in missing.items() if states.get(k, {}).get('state') not in ('done', 'failed')}
     rest = {k: None if expected[k] is None else max(0, expected[k] - running.get(k, 0)) for k in todo}
     left = time_left(todo, rest, workers)
-    who = ', '.join(f"{missing[k]['names'][0]} ({_long(t)}{f' of {_long(e)}' if (e := expected[k]) else ''})" for k, t in running.items())
+    of = {k: f' of {_long(expected[k])}' if expected[k] else '' for k in running}
+    who = ', '.join(f"{missing[k]['names'][0]} ({_long(t)}{of[k]})" for k, t in running.items())
     return f'{done} of {len(missing)} done' + f', about {_long(left)} left' * (left is not None) + f' | {who}' * bool(who)
 
 # %% ../nbs/95_reproduce.ipynb #d235b899
@@ -136,12 +141,13 @@ def _watch(process, work:Path, missing:dict, expected:dict, workers:int) -> dict
         for key, s in sorted(states.items(), key=lambda x: x[1]['changed']):
             if key in told or s['state'] == 'running': continue
             told.add(key)
-            name, took = missing[key]['names'][0], _long(s['changed'] - s['started'])
-            if s['state'] == 'done': print(f'{wipe}{time.time() - started:6.0f} s  finished {name} in {took}', flush=True)
-            else: print(f'{wipe}{time.time() - started:6.0f} s  FAILED {name}: ' + s['message'].replace('\n', '\n' + ' ' * 10), flush=True)
+            name, message = missing[key]['names'][0], s.get('message', '').replace('\n', '\n' + ' ' * 10)
+            what = f"finished {name} in {_long(s['changed'] - s['started'])}" if s['state'] == 'done' else f'FAILED {name}: {message}'
+            print(f'{wipe}{time.time() - started:6.0f} s  {what}', flush=True)
             if s.get('full'): raise OSError('The disk is full. Nothing half-written was kept; free some space and start again.')
         if not running: break
-        if live: print(wipe + status_line(states, missing, expected, workers, time.time())[:shutil.get_terminal_size().columns - 1], end='', flush=True)
+        line = status_line(states, missing, expected, workers, time.time())
+        if live: print(wipe + line[:shutil.get_terminal_size().columns - 1], end='', flush=True)
         time.sleep(.25)
     if live: print(wipe, end='')
     return states
@@ -184,7 +190,8 @@ def _made_from(page:Page, asked:Asked, files:list) -> dict:
     named, runs, artifacts = {j['key']: n for n, j in page.jobs.items()}, {}, {}
     for key, name in [*named.items(), (page.key, 'page')]:
         a = json.loads((store_path(asked.root)/key/'run.json').read_text())
-        runs[key] = dict(name=f'{page.plan.paper}/{name}', **{k: a[k] for k in ('stage', 'parameters', 'seconds', 'peak_mb', 'machine', 'started')})
+        kept = ('stage', 'parameters', 'seconds', 'peak_mb', 'machine', 'started')
+        runs[key] = dict(name=f'{page.plan.paper}/{name}', **{k: a[k] for k in kept})
     for artifact in sorted({f.stem for f in files}):
         mine = choose_runs(page.plan, page.runs, [artifact])
         artifacts[artifact] = [*dict.fromkeys(page.jobs[n]['key'] for n in mine), page.key]
@@ -209,8 +216,9 @@ def reproduce(
         states = _compute(missing, asked, workers, extra)
         lost = {k for k in missing if states.get(k, {}).get('state') != 'done'}
         _show(asked, {n: p for n, p in pages.items() if p.key not in lost}, {n: k for n, k in chapters.items() if k not in lost})
-        for line in _unfinished(lost, states, missing): print(line)
-        print(f"{len(missing) - len(lost)} runs done, {len(jobs) - len(missing)} were there, {len(lost)} are missing, in {_long(time.time() - started)}")
+        for k in lost - set(states): print(f"{missing[k]['names'][0]}: not run, because something it reads failed.")
+        counts = f'{len(missing) - len(lost)} runs done, {len(jobs) - len(missing)} were there, {len(lost)} are missing'
+        print(f'{counts}, in {_long(time.time() - started)}')
     return not lost
 
 def _tell(jobs:dict, asked:Asked, workers:int, why:bool) -> dict: # of the jobs that are missing
@@ -219,8 +227,10 @@ def _tell(jobs:dict, asked:Asked, workers:int, why:bool) -> dict: # of the jobs 
     history = read_history(asked.root) if missing else []
     expected = {k: expect_seconds(j, history) for k, j in missing.items()}
     for key, job in missing.items():
-        if (fault := find_fault(store_path(asked.root)/key)) != 'it is not there': print(f"{job['names'][0]} is damaged ({fault}) and will be computed again.")
-    print(describe(missing, jobs, expected, workers, history, asked.root, why) if missing else f'All {len(jobs)} runs are there.', flush=True)
+        fault = find_fault(store_path(asked.root)/key)
+        if fault != 'it is not there': print(f"{job['names'][0]} is damaged ({fault}) and will be computed again.")
+    said = describe(missing, jobs, expected, workers, history, asked.root, why) if missing else f'All {len(jobs)} runs are there.'
+    print(said, flush=True)
     return missing
 
 # %% ../nbs/95_reproduce.ipynb #7df2e3d8
@@ -239,10 +249,6 @@ def _compute(missing:dict, asked:Asked, workers:int, extra:tuple) -> dict: # sta
     if process.returncode and not states: print("Snakemake did not start; see runs/snakemake.log.")
     return states
 
-def _unfinished(lost:set, states:dict, missing:dict) -> list:
-    "What was not done for want of something else."
-    return [f"{missing[k]['names'][0]}: not run, because something it reads failed." for k in missing if k in lost and k not in states]
-
 def _show(asked:Asked, pages:dict, chapters:dict):
     "Executed notebooks and figures, where people look for them."
     view, figures = places(asked)
@@ -251,4 +257,4 @@ def _show(asked:Asked, pages:dict, chapters:dict):
     changed = [f for p in pages.values() for f in publish(p, asked)]
     if figures == asked.root/'figures': write_front_page(asked.root)
     where = lambda f: f.relative_to(asked.root)
-    print(f'Executed notebooks: {where(view)}/. Tables and figures: {where(figures)}/, ' + (f"{len(changed)} file{'s' * (len(changed) != 1)} changed." if changed else 'unchanged.'))
+    print(f'Executed notebooks: {where(view)}/. Tables and figures: {where(figures)}/, files changed: {len(changed)}.')

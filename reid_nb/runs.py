@@ -24,7 +24,7 @@ def project_root(
     start = Path(start or Path.cwd()).resolve()
     for p in (start, *start.parents):
         if (p/'nbs').is_dir() and (p/'workflow'/'Snakefile').is_file(): return p
-    raise FileNotFoundError(f'{start} is not in a checkout of the book: runs need its notebooks (nbs/) and its graph (workflow/).')
+    raise FileNotFoundError(f'{start} is not in a checkout of the book: runs need its notebooks and its graph (nbs/, workflow/).')
 
 def store_path(root) -> Path: return Path(root)/'runs'/'store'
 
@@ -67,7 +67,7 @@ def _plain(node):
 
 # %% ../nbs/90_runs.ipynb #c5e1e2d5
 OURS = ('inputs', 'out') # filled in by whoever starts the run; not part of what the result depends on by name
-_KINDS = {bool: 'yes or no', int: 'a whole number', float: 'a number', str: 'text', list: 'a list', tuple: 'a list', dict: 'a table'}
+_KINDS = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'text', list: 'a list', tuple: 'a list', dict: 'a dict'}
 
 def check_parameters(
     given:dict, # what was asked for
@@ -122,7 +122,8 @@ def _module(file:Path, changed:int) -> tuple: # fingerprint, imports
     source = file.read_text(encoding='utf-8')
     package = '.'.join(file.relative_to(Path(reid_nb.__file__).parent.parent).parts[:-1])
     said = [_bare(source)]
-    if "'assets'" in source: said += [(p.name, sha256(p)) for p in sorted(_module_file('reid_nb').parent.glob('assets/**/*')) if p.is_file()]
+    assets = sorted(p for p in _module_file('reid_nb').parent.glob('assets/**/*') if p.is_file())
+    if "'assets'" in source: said += [(p.name, sha256(p)) for p in assets]
     return fingerprint(*said), frozenset(_imports(source, package))
 
 def code_version(
@@ -241,8 +242,8 @@ def _execute(job:dict, root:Path, out:Path):
     own = dict(inputs={name: f'runs/store/{key}' for name, key in job['inputs'].items()}, out=out.relative_to(root).as_posix())
     own = {k: v for k, v in own.items() if k in stage_parameters(notebook)}
     failed = root/'runs'/'failed'/f"{job['key']}.ipynb"
-    try: papermill.execute_notebook(notebook, out/'notebook.ipynb', job['parameters'] | own, kernel_name='python3', language='python',
-                                    cwd=root/'nbs', progress_bar=False)
+    how = dict(kernel_name='python3', language='python', cwd=root/'nbs', progress_bar=False)
+    try: papermill.execute_notebook(notebook, out/'notebook.ipynb', job['parameters'] | own, **how)
     except (papermill.PapermillExecutionError, DeadKernelError) as e:
         failed.parent.mkdir(exist_ok=True)
         os.replace(out/'notebook.ipynb', failed)
@@ -273,12 +274,13 @@ def _peak_mb(): # -> int or None
 
 def _machine() -> str:
     "Processor and accelerators, without the machine's name."
-    cpu = Path('/proc/cpuinfo')
-    model = next((l.split(':')[1].strip() for l in cpu.read_text().splitlines() if l.startswith('model name')), '') if cpu.exists() else ''
+    cpu, gpus = Path('/proc/cpuinfo'), []
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    model = next((l.split(':')[1].strip() for l in lines if l.startswith('model name')), platform.machine())
     with contextlib.suppress(OSError):
-        gpus = subprocess.run(['nvidia-smi', '--query-gpu=name', '--format=csv,noheader'], capture_output=True, text=True).stdout.split('\n')
-        return ', '.join([f'{os.cpu_count()} x {model or platform.machine()}', *filter(None, gpus)])
-    return f'{os.cpu_count()} x {model or platform.machine()}'
+        ask = ['nvidia-smi', '--query-gpu=name', '--format=csv,noheader']
+        gpus = subprocess.run(ask, capture_output=True, text=True).stdout.splitlines()
+    return ', '.join([f'{os.cpu_count()} x {model}', *gpus])
 
 # %% ../nbs/90_runs.ipynb #90e1d4fe
 def compute(
@@ -286,13 +288,15 @@ def compute(
     root, # the project's folder
     names:tuple=() # what the plans call it, to be found again after a change
 ) -> Path: # the run's folder
-    "Execute a run unless it is there and whole; the folder appears when everything is in it. RuntimeError if the notebook raises."
+    "Execute a run unless it is there and whole; its folder appears when all is in it. RuntimeError if the notebook raises."
     root = Path(root).resolve()
     folder = store_path(root)/job['key']
     with one_at_a_time(root/'runs'/'locks'/f"{job['key']}.lock"):
         if not find_fault(folder): return folder
+        if code_version(notebook_path(job['stage'], root)) != job['code']:
+            raise RuntimeError('its code was changed after this call had begun; start again')
         for name, key in job['inputs'].items():
-            if fault := find_fault(store_path(root)/key): raise RuntimeError(f"its input '{name}' ({key}) cannot be used: {fault}")
+            if fault := find_fault(store_path(root)/key): raise RuntimeError(f"its input '{name}', {key}, cannot be used: {fault}")
         with write_whole(folder) as out:
             out.mkdir()
             started = time.time()
@@ -332,7 +336,7 @@ def _follow(pid:int, host:str):
     os._exit(1)
 
 # %% ../nbs/90_runs.ipynb #5feb5afe
-RUN = 'import sys; from reid_nb.runs import run_job; run_job(*sys.argv[1:])' # for `python -c`
+RUN = 'import sys, reid_nb.runs as runs; runs.run_job(*sys.argv[1:])' # for `python -c`
 
 def run_stage(
     stage:str,

@@ -10,15 +10,17 @@ pytest.importorskip('snakemake'); pytest.importorskip('papermill')
 
 BEGIN = 'import time\nfrom reid_nb.runs import begin_run, open_inputs, write_metrics\nout = begin_run(out)'
 NOTEBOOKS = {
-    'stages/numbers': ('n = 4\nseed = 0\nout = ""', BEGIN, '(out/"x.txt").write_text(" ".join(str((k * 7 + seed) % 5) for k in range(n)))'),
+    'stages/numbers': ('n = 4\nseed = 0\nout = ""', BEGIN, 'x = [(k * 7 + seed) % 5 for k in range(n)]',
+                       '(out/"x.txt").write_text(" ".join(map(str, x)))'),
     'stages/mean': ('wait = 0.0\ninputs = dict(numbers=("stages/numbers",))\nout = ""', BEGIN, 'time.sleep(wait)',
                     'x = open_inputs(inputs)["numbers"].folder/"x.txt"\nv = [int(s) for s in x.read_text().split()]',
                     'write_metrics(out, mean=sum(v) / len(v), domain="drawn")'),
-    'stages/broken': ('kind = "division"\nout = ""', BEGIN, 'if kind == "full": raise OSError(28, "No space left on device")\n1 / 0'),
+    'stages/broken': ('kind = "division"\nout = ""', BEGIN,
+                      'if kind == "full": raise OSError(28, "No space left on device")\n1 / 0'),
     'papers/small': ('profile = "mini"\nseeds = 1\ninputs = {}\nout = ""', BEGIN,
                      'rows = [f"{n},{r.metrics[\'mean\']}" for n, r in open_inputs(inputs).items() if "mean" in r.metrics]',
                      '(out/"figures").mkdir()\n(out/"figures"/"table1.csv").write_text("\\n".join(rows))'),
-    'papers/bad': ('inputs = {}\nout = ""', BEGIN), 'papers/real': ('inputs = {}\nout = ""', BEGIN), 'papers/typo': ('inputs = {}\nout = ""', BEGIN)}
+    **{f'papers/{page}': ('inputs = {}\nout = ""', BEGIN) for page in ('bad', 'real', 'typo')}}
 PLANS = {
     'small': '''ARTIFACTS = dict(table1=['mean-*'])
 def runs(profile, targets, seeds):
@@ -33,11 +35,12 @@ def runs(profile, targets, seeds): return {t: Run('stages/read', p) for t in tar
 def make_project(folder, wait=0.):
     for name, (parameters, *code) in NOTEBOOKS.items():
         (folder/'nbs'/name).parent.mkdir(parents=True, exist_ok=True)
-        cells = [new_markdown_cell('# A title'), new_code_cell(parameters, metadata=dict(tags=['parameters'])), *map(new_code_cell, code)]
-        nbformat.write(new_notebook(cells=cells), folder/'nbs'/f'{name}.ipynb')
+        first = [new_markdown_cell('# A title'), new_code_cell(parameters, metadata=dict(tags=['parameters']))]
+        nbformat.write(new_notebook(cells=[*first, *map(new_code_cell, code)]), folder/'nbs'/f'{name}.ipynb')
     (folder/'workflow'/'plans').mkdir(parents=True); (folder/'data').mkdir()
     for name, plan in PLANS.items():
-        (folder/'workflow'/'plans'/f'{name}.py').write_text('from reid_nb.plans import Run, real_dataset\n' + plan.replace('WAIT', str(wait)))
+        plan = f'from reid_nb.plans import Run, real_dataset\nWAIT = {wait}\n{plan}'
+        (folder/'workflow'/'plans'/f'{name}.py').write_text(plan)
     (folder/'data'/'artifacts.csv').write_text('paper,artifact,shows\nsmall,table1,Means\nsmall,fig1,Not yet\n')
     shutil.copy(ROOT/'workflow'/'Snakefile', folder/'workflow')
     return folder
@@ -57,7 +60,8 @@ def reproduce(project, *args, **env):
 
 def results(project):
     "What counts in the end: metrics, artifacts and figures, by path."
-    files = [*project.glob('runs/store/*/metrics.json'), *project.glob('runs/store/*/x.txt'), *project.glob('figures/small/table1.csv')]
+    patterns = ('runs/store/*/metrics.json', 'runs/store/*/x.txt', 'figures/small/table1.csv')
+    files = [f for pattern in patterns for f in project.glob(pattern)]
     return {f.relative_to(project).as_posix(): f.read_bytes() for f in files}
 
 
@@ -80,7 +84,7 @@ def test_what_is_made(project):
     x = [[(k * 7 + seed) % 5 for k in range(4)] for seed in range(2)]
     assert (project/'figures'/'small'/'table1.csv').read_text() == '\n'.join(f'mean-{s},{sum(x[s]) / 4}' for s in range(2))
     about = json.loads(next(project.glob('runs/store/mean-*/run.json')).read_text())
-    assert {'key', 'stage', 'parameters', 'inputs', 'code', 'packages', 'machine', 'seconds', 'peak_mb', 'seed', 'files'} <= set(about)
+    assert {'key', 'stage', 'parameters', 'inputs', 'code', 'packages', 'machine', 'seconds', 'peak_mb', 'seed'} <= set(about)
     assert (project/'runs'/'mini'/'papers'/'small.ipynb').is_file() and not list(project.glob('runs/.work*'))
     begun = time.time()
     code, said = reproduce(project, '--paper', 'small')
@@ -151,7 +155,8 @@ def test_a_full_disk_stops_everything(project):
 @pytest.mark.parametrize('args, says', [
     (['--paper', 'smal'], "no paper named 'smal'; did you mean 'small'? Known: bad, real, small, typo"),
     (['--only', 'small/table2'], "did you mean 'small/table1'? Known: papers/bad, papers/real, papers/small"),
-    (['--only', 'small/fig1'], 'small/fig1 is not built yet; these are: small/table1'), (['--profile', 'mimi'], "did you mean 'mini'?"),
+    (['--only', 'small/fig1'], 'small/fig1 is not built yet; these are: small/table1'),
+    (['--profile', 'mimi'], "did you mean 'mini'?"),
     (['--paper', 'typo'], "no parameter of stages/numbers named 'sed'; did you mean 'seed'?"),
     (['--target', 'mars'], "no target named 'mars'")])
 def test_wrong_names(project, args, says):
@@ -161,9 +166,18 @@ def test_wrong_names(project, args, says):
 
 def test_real_data_that_is_not_there(project):
     code, said = reproduce(project, '--paper', 'real', REID_DATA='/no/such/folder')
-    assert code == 1 and 'REID_DATA is set to /no/such/folder, which is not a folder' in said and len(said.strip().splitlines()) == 1
+    assert code == 1 and len(said.strip().splitlines()) == 1
+    assert 'REID_DATA is set to /no/such/folder, which is not a folder' in said
     code, said = reproduce(project, '--paper', 'real', '--dry-run')
     assert code == 0 and '1 of 1 runs to do' in said
+
+
+def test_options_for_snakemake_arrive(project):
+    code, said = reproduce(project, '--paper', 'typo', '--', '--no-such-option')
+    assert code == 1 and "did you mean 'seed'?" in said # our own checks come first
+    change(project/'workflow'/'plans'/'typo.py', 'sed=1', 'n=2')
+    code, said = reproduce(project, '--paper', 'typo', '--', '--no-such-option')
+    assert code == 1 and 'Snakemake did not start' in said and '--no-such-option' in (project/'runs'/'snakemake.log').read_text()
 
 
 def test_outside_of_a_checkout(tmp_path):

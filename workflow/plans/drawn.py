@@ -14,7 +14,8 @@ def runs(profile, targets, seeds):
         for seed in range(seeds):
             found[f'draw-{cameras}-{seed}'] = Run('stages/draw', dict(ids=ids, cameras=cameras, per_camera=2, seed=seed))
             for centre in (False, True):
-                method, labels = 'centred' if centre else 'plain', dict(training_set='', target='drawn', cameras=cameras, seed=seed)
+                method = 'centred' if centre else 'plain'
+                labels = dict(training_set='', target='drawn', cameras=cameras, seed=seed, method=method)
                 found[f'{method}-{cameras}-{seed}'] = Run('stages/evaluate_histogram', dict(centre=centre),
-                                                          dict(dataset=f'draw-{cameras}-{seed}'), labels | dict(method=method))
+                                                          dict(dataset=f'draw-{cameras}-{seed}'), labels)
     return found

@@ -1,7 +1,8 @@
 """The runs behind the tables and figures of the FineGPR paper.
 
-So far: what colours alone score on the targets that REID_DATA holds. To come, each a stage in nbs/stages/: render, train, optimize
-attributes, translate, evaluate, Frechet distance. Their runs carry the labels that the paper's tables use (training_set, target, seed)."""
+So far: what colours alone score on the targets that REID_DATA holds. To come, each a stage in nbs/stages/: render, train,
+optimize attributes, translate, evaluate, Frechet distance. Their runs carry the labels that the paper's tables use
+(training_set, target, seed)."""
 from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501', 'dukemtmc', 'cuhk03')
