@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BAG_OF_TRICKS', 'CONFIGURATIONS', 'Configuration', 'configuration', 'learning_rate', 'SumOfTerms', 'usual_terms',
            'ReIDLearner', 'Part', 'Place', 'Bytes', 'Rate', 'SumGradients', 'Average', 'Watch', 'Evaluate', 'Record',
-           'Bar', 'Checkpoints', 'go_on', 'keep_memory', 'fit']
+           'Bar', 'Checkpoints', 'go_on', 'keep_memory', 'fit', 'plot_history']
 
 # %% ../nbs/38_learner.ipynb #b64683d0
 import contextlib, copy, ctypes, errno, json, math, os, re, time
@@ -45,37 +45,41 @@ BAG_OF_TRICKS = dict(
     norm_group=0, # images that a batch norm takes together; 0: the whole batch
 )
 
+# %% ../nbs/38_learner.ipynb #ac2a224f
+_POSE = BAG_OF_TRICKS | dict(last_stride=2, neck=False, width=256, augmentation='pose_transfer', optimizer='sgd', lr=1e-3,
+                             epochs=40, warmup=0., milestones=(30,))
+
 CONFIGURATIONS = dict(
     bag_of_tricks = BAG_OF_TRICKS,
     finegpr = BAG_OF_TRICKS | dict(last_stride=2, neck=False, augmentation='finegpr', P=128, K=0, smoothing=0., triplet=0.,
                                    warmup=0.),
-    smcr = BAG_OF_TRICKS | dict(backbone='resnet50_ibn_a', weights='resnet50_ibn_a', epochs=50, warmup=0., milestones=(20, 40),
-                                norm_group=16),
-    domainmix = BAG_OF_TRICKS | dict(identity=10., smoothing=0., epochs=20, steps=2000, warmup=0., milestones=(10, 15), norm_group=16),
-    posetransfer_r_ce = BAG_OF_TRICKS | dict(last_stride=2, neck=False, dropout=.5, height=256, width=256, augmentation='pose_transfer',
-        P=128, K=0, smoothing=0., triplet=0., optimizer='sgd', lr=1e-3, epochs=40, warmup=0., milestones=(30,)),
-    posetransfer_d_tri = BAG_OF_TRICKS | dict(backbone='densenet169', weights='densenet169', last_stride=2, neck=False, height=256, width=256,
-        augmentation='pose_transfer', P=32, identity=0., margin=1., optimizer='sgd', lr=1e-3, epochs=40, warmup=0., milestones=(30,)),
-    cpu = BAG_OF_TRICKS | dict(backbone='mobilenet_v2', weights='mobilenet_v2_deepsort', height=128, width=64, epochs=6, warmup=.5,
-                               milestones=None),
+    smcr = BAG_OF_TRICKS | dict(backbone='resnet50_ibn_a', weights='resnet50_ibn_a', epochs=50, warmup=0.,
+                                milestones=(20, 40), norm_group=16),
+    domainmix = BAG_OF_TRICKS | dict(identity=10., smoothing=0., epochs=20, steps=2000, warmup=0., milestones=(10, 15),
+                                     norm_group=16),
+    posetransfer_r_ce = _POSE | dict(dropout=.5, P=128, K=0, smoothing=0., triplet=0.),
+    posetransfer_d_tri = _POSE | dict(backbone='densenet169', weights='densenet169', P=32, identity=0., margin=1.),
+    cpu = BAG_OF_TRICKS | dict(backbone='mobilenet_v2', weights='mobilenet_v2_deepsort', height=128, width=64, epochs=6,
+                               warmup=.5, milestones=None),
 )
 
 Configuration = namedtuple('Configuration', ['name', *BAG_OF_TRICKS])
 
-# %% ../nbs/38_learner.ipynb #ac2a224f
+# %% ../nbs/38_learner.ipynb #5fa23421
 def configuration(
     name:str, # a key of CONFIGURATIONS
     **changes # settings to override, such as `epochs=2`
 ) -> Configuration: # read-only; `c.lr`, `c._asdict()`
-    "One named configuration. An unknown name or setting raises ValueError and names the nearest, as does a value of the wrong kind."
-    values = CONFIGURATIONS[known_name(name, CONFIGURATIONS, 'configuration')]
+    "One named configuration. ValueError for an unknown name or setting, with the nearest, or for a value of the wrong kind."
+    values = dict(CONFIGURATIONS[known_name(name, CONFIGURATIONS, 'configuration')])
     for setting, v in changes.items():
         usual = BAG_OF_TRICKS[known_name(setting, BAG_OF_TRICKS, 'setting')]
-        if v is None and setting in ('weights', 'margin', 'milestones'): continue
-        fits = isinstance(v, (int, float)) if isinstance(usual, (int, float)) else isinstance(v, (tuple, list) if isinstance(usual, tuple) else str)
-        if not fits: raise ValueError(f'{setting} is {v!r}; a value like {usual!r} is expected.')
-    if 'milestones' in changes and changes['milestones'] is not None: changes['milestones'] = tuple(changes['milestones'])
-    return Configuration(name, **values | changes)
+        kind = next(k for k in (bool, int, (int, float), tuple, str) if isinstance(usual, k))
+        if kind is tuple and isinstance(v, list): v = tuple(v)
+        if not (isinstance(v, kind) or (v is None and setting in ('weights', 'margin', 'milestones'))):
+            raise ValueError(f'{setting} = {v!r}: a value like {usual!r} is expected.')
+        values[setting] = v
+    return Configuration(name, **values)
 
 # %% ../nbs/38_learner.ipynb #f3b7cb7d
 def learning_rate(
@@ -356,3 +360,21 @@ def fit(
     with _memory_in_words(c): learn.fit(c.epochs)
     if patience and valid is not None: learn.result.load_state_dict(read_tensors(best)[0])
     return learn
+
+# %% ../nbs/38_learner.ipynb #fca71909
+def plot_history(
+    history # a table as in history.csv, or its path
+): # -> matplotlib Figure
+    "The loss and its terms, and mAP and rank-1 where they were measured, over epochs."
+    import matplotlib.pyplot as plt
+    h = history if isinstance(history, pd.DataFrame) else pd.read_csv(history)
+    known = {'epoch', 'step', 'lr', 'seconds', 'images_per_second', 'loader_share', 'mAP', 'rank-1'}
+    scores = [k for k in ('mAP', 'rank-1') if k in h]
+    fig, axes = plt.subplots(1, 1 + bool(scores), figsize=(4 + 4 * bool(scores), 2.6), squeeze=False)
+    for k, style in zip([k for k in h if k not in known], ('k-', 'k--', 'k:', '-', '--', ':')): axes[0, 0].plot(h.epoch, h[k], style, label=k)
+    axes[0, 0].set(xlabel='epoch', ylabel='loss', ylim=(0, None))
+    for k, style in zip(scores, ('k-o', 'k--s')): axes[0, -1].plot(h.epoch[h[k].notna()], h[k].dropna(), style, ms=3, label=k)
+    if scores: axes[0, -1].set(xlabel='epoch', ylim=(0, 1))
+    for ax in axes[0]: ax.legend(frameon=False); ax.spines[['top', 'right']].set_visible(False)
+    fig.tight_layout()
+    return fig
