@@ -67,11 +67,12 @@ Configuration = namedtuple('Configuration', ['name', *BAG_OF_TRICKS])
 
 # %% ../nbs/38_learner.ipynb #5fa23421
 def configuration(
-    name:str, # a key of CONFIGURATIONS
+    name, # a key of CONFIGURATIONS, or a Configuration to change
     **changes # settings to override, such as `epochs=2`
 ) -> Configuration: # read-only; `c.lr`, `c._asdict()`
     "One named configuration. ValueError for an unknown name or setting, with the nearest, or for a value of the wrong kind."
-    values = dict(CONFIGURATIONS[known_name(name, CONFIGURATIONS, 'configuration')])
+    if isinstance(name, Configuration): values = name._asdict()
+    else: values = dict(name=name, **CONFIGURATIONS[known_name(name, CONFIGURATIONS, 'configuration')])
     for setting, v in changes.items():
         usual = BAG_OF_TRICKS[known_name(setting, BAG_OF_TRICKS, 'setting')]
         kind = next(k for k in (bool, int, (int, float), tuple, str) if isinstance(usual, k))
@@ -79,7 +80,7 @@ def configuration(
         if not (isinstance(v, kind) or (v is None and setting in ('weights', 'margin', 'milestones'))):
             raise ValueError(f'{setting} = {v!r}: a value like {usual!r} is expected.')
         values[setting] = v
-    return Configuration(name, **values)
+    return Configuration(**values)
 
 # %% ../nbs/38_learner.ipynb #f3b7cb7d
 def learning_rate(

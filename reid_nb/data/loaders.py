@@ -50,7 +50,7 @@ def plan_pk(
     left, shown = -(-n // K), np.zeros(len(n), int)
     plan = np.empty((left.sum() // P, P, K), int)
     for batch in plan:
-        with np.errstate(divide='ignore'): wish = np.where(left > 0, np.log(left), -1e9) + r.gumbel(size=len(n))
+        wish = np.where(left > 0, np.log(np.maximum(left, 1)), -1e9) + r.gumbel(size=len(n))
         who = np.argsort(-wish, kind='stable')[:P] # not argpartition: its order depends on the processor
         batch[:] = order[first[who, None] + (shown[who, None] * K + np.arange(K)) % n[who, None]]
         left[who] -= 1; shown[who] += 1
