@@ -127,6 +127,8 @@ def rank(
         typer.echo(f"{os.path.basename(records.image[q])}: {' '.join(names)}")
 
 # %% ../nbs/99_cli.ipynb #6e7619ed
+_WHAT = typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops.', show_default=False)
+
 def _read(what:str):
     "Records of a dataset by name, or of a folder."
     from reid_nb.data.datasets import DATASETS, read_dataset, read_folder
@@ -142,7 +144,7 @@ def _setting(text:str) -> tuple:
 
 @app.command()
 def train(
-    what:Annotated[str, typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops.', show_default=False)],
+    what:Annotated[str, _WHAT],
     out:Annotated[Path, typer.Argument(help='Folder for the model, its history and the checkpoint.', show_default=False)],
     config:Annotated[str, typer.Option(help='cpu, bag_of_tricks, finegpr ... An unknown name lists them.')]='cpu',
     setting:Annotated[Optional[list[str]], typer.Option('--set', show_default=False,
@@ -162,7 +164,7 @@ def train(
 @app.command()
 def extract(
     model:Annotated[Path, typer.Argument(help='model.safetensors, as train wrote it.', show_default=False)],
-    what:Annotated[str, typer.Argument(help='A dataset by name (market1501 ...), or a folder of your own crops.', show_default=False)],
+    what:Annotated[str, _WHAT],
     to:Annotated[Path, typer.Argument(help='Where to write the features (.npz).', show_default=False)],
     flip:Annotated[bool, typer.Option(help='Average with the mirrored image.')]=True,
     device:Annotated[Optional[str], typer.Option(help='cuda, mps or cpu. Default: the best there is.', show_default=False)]=None
@@ -174,7 +176,8 @@ def extract(
     records = _read(what)
     features = extract(load_model(model, pick_device(device)), records, flip)
     text = {c: records[c].to_numpy('U') for c in ('split', 'image')}
-    with write_whole(to) as f, open(f, 'wb') as file: np.savez(file, features=features, pid=records.pid, camid=records.camid, **text)
+    with write_whole(to) as f, open(f, 'wb') as file:
+        np.savez(file, features=features, pid=records.pid, camid=records.camid, **text)
     typer.echo(f'{features.shape[0]:,} features of {features.shape[1]:,} numbers: {to}')
 
 @app.command()

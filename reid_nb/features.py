@@ -112,9 +112,11 @@ def read_tensors(
     from safetensors import SafetensorError, safe_open
     if not Path(file).is_file(): raise FileNotFoundError(f'There is no file {file}.')
     try:
-        with safe_open(file, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, json.loads((f.metadata() or {})['reid_nb'])
+        with safe_open(file, 'pt') as f:
+            return {k: f.get_tensor(k) for k in f.keys()}, json.loads((f.metadata() or {})['reid_nb'])
     except (SafetensorError, KeyError, json.JSONDecodeError) as e:
-        raise ValueError(f'{file} was not written by reid_nb, or is damaged ({e}). Give a file that save_model or train wrote.') from e
+        raise ValueError(f'{file} was not written by reid_nb, or is damaged ({e}). '
+                         'Give a file that save_model or train wrote.') from e
 
 # %% ../nbs/36_features.ipynb #9d622250
 def load_model(
@@ -123,8 +125,10 @@ def load_model(
 ) -> ReIDModel: # in evaluation mode; `about` says what it is
     "A model from its file. FileNotFoundError or ValueError says what is wrong with it."
     tensors, about = read_tensors(file)
-    if 'backbone' not in about: raise ValueError(f'{file} is a checkpoint of a training, not a model. The model stands beside it.')
-    how = {k: v for k, v in about.items() if k in ('backbone', 'classes', 'height', 'width', 'last_stride', 'pool', 'neck', 'augmentation')}
+    if 'backbone' not in about:
+        raise ValueError(f'{file} is a checkpoint of a training, not a model. The model stands beside it when training ends.')
+    names = ('backbone', 'classes', 'height', 'width', 'last_stride', 'pool', 'neck', 'dropout', 'augmentation')
+    how = {k: about[k] for k in names}
     with torch.device('meta'): model = make_model(**how)
     try: model.load_state_dict(tensors, assign=True)
     except RuntimeError as e:

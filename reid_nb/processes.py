@@ -59,11 +59,12 @@ class GroupedNorm(nn.Module):
         parts, stats = [], []
         for group in x.split(self.size):
             mean, var = torch.zeros_like(self.running_mean), torch.ones_like(self.running_var)
-            parts.append(F.batch_norm(group, mean, var, self.weight, self.bias, True, 1., self.eps)) # momentum 1: this group's own
+            parts.append(F.batch_norm(group, mean, var, self.weight, self.bias, True, 1., self.eps)) # momentum 1: its own
             stats.append(torch.stack([mean, var]))
         mean, var = torch.stack(stats).mean(0)
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum); self.running_var.lerp_(var, self.momentum); self.num_batches_tracked.add_(1)
+            for running, new in ((self.running_mean, mean), (self.running_var, var)): running.lerp_(new, self.momentum)
+            self.num_batches_tracked.add_(1)
         return torch.cat(parts)
 
 class GroupedNorm1d(GroupedNorm, nn.BatchNorm1d): pass
@@ -88,4 +89,5 @@ def average_statistics(
     buffers = [b for b in model.buffers() if b.is_floating_point()]
     flat = torch.cat([b.flatten() for b in buffers])
     distributed.all_reduce(flat)
-    for b, part in zip(buffers, (flat / distributed.get_world_size()).split([b.numel() for b in buffers])): b.copy_(part.view_as(b))
+    flat /= distributed.get_world_size()
+    for b, part in zip(buffers, flat.split([b.numel() for b in buffers])): b.copy_(part.view_as(b))

@@ -44,7 +44,8 @@ def _people(records, c) -> np.ndarray:
     n = np.bincount(label)
     if len(n) < 2: raise ValueError(f'The training set shows {len(n)} person; to tell people apart takes two at least.')
     if c.triplet and (alone := int((n == 1).sum())):
-        warnings.warn(f'{alone:,} of {len(n):,} people have one image only; the triplet loss gets no positive from them.', stacklevel=3)
+        warnings.warn(f'{alone:,} of {len(n):,} people have one image only; the triplet loss gets no positive from them.',
+                      stacklevel=3)
     if 2 * n.max() > n.sum():
         pid = records.pid.iloc[int((label == n.argmax()).argmax())]
         warnings.warn(f'Person {pid} has {n.max():,} of {n.sum():,} images, more than all others together. Is that label right? '
@@ -86,7 +87,8 @@ def train(
 
 def _new_model(c, classes:int, seed:int) -> ReIDModel:
     seed_all(seed, 'train')
-    model = make_model(c.backbone, classes, c.height, c.width, c.weights, c.last_stride, c.pool, c.neck, c.dropout, c.augmentation)
+    model = make_model(c.backbone, classes, c.height, c.width, c.weights, c.last_stride, c.pool, c.neck, c.dropout,
+                       c.augmentation)
     return group_norms(model, c.norm_group) if c.norm_group else model
 
 def _can_share(c, count:int):

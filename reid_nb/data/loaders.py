@@ -141,7 +141,7 @@ def make_loader(
     augmentation=None, # from make_augmentation
     workers:int=0, # processes that prepare batches; the batches do not depend on it
     part:tuple=(0, 1) # which of how many training processes this is; each gets its share of every batch
-) -> torch.utils.data.DataLoader: # of (x (B,3,H,W) uint8, targets ...); `loader.batch_sampler.set_epoch(n, batch)` to go on from there
+) -> torch.utils.data.DataLoader: # of (x (B,3,H,W) uint8, targets ...); to go on: `loader.batch_sampler.set_epoch(n, batch)`
     "Batches for training. Each pass is the next epoch."
     return torch.utils.data.DataLoader(
         ImageBatches(images, targets, augmentation), batch_sampler=EpochBatches(plan, seed, part), collate_fn=_as_is,
