@@ -8,7 +8,7 @@ cfg = configparser.ConfigParser(delimiters=['='], interpolation=None)
 cfg.read(here/'settings.ini', encoding='utf-8')
 cfg = cfg['DEFAULT']
 lines = lambda key: [l for l in cfg[key].splitlines() if l.strip()]
-extras = {key: lines(f'{key}_requirements') for key in ('repro', 'dev', 'docs', 'gpu')}
+extras = {key: lines(f'{key}_requirements') for key in ('repro', 'dev', 'onnx', 'docs', 'gpu')}
 
 setup(
     name=cfg['lib_name'],

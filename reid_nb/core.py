@@ -207,7 +207,7 @@ def progress(
 ): # -> tqdm
     "A progress bar for whoever is looking: it appears after a second and goes away when done."
     from tqdm import tqdm
-    watched = sys.stderr.isatty() or 'ipykernel' in sys.modules
+    watched = sys.stderr.isatty() or ('ipykernel' in sys.modules and 'JPY_SESSION_NAME' in os.environ)
     return tqdm(over, desc=what, leave=False, delay=1, disable=not watched, **how)
 
 # %% ../nbs/00_core.ipynb #bfc45737

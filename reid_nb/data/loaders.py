@@ -50,7 +50,7 @@ def plan_pk(
     left, shown = -(-n // K), np.zeros(len(n), int)
     plan = np.empty((left.sum() // P, P, K), int)
     for batch in plan:
-        with np.errstate(divide='ignore'): wish = np.where(left > 0, np.log(left), -1e9) + r.gumbel(size=len(n))
+        wish = np.where(left > 0, np.log(np.maximum(left, 1)), -1e9) + r.gumbel(size=len(n))
         who = np.argsort(-wish, kind='stable')[:P] # not argpartition: its order depends on the processor
         batch[:] = order[first[who, None] + (shown[who, None] * K + np.arange(K)) % n[who, None]]
         left[who] -= 1; shown[who] += 1
@@ -79,27 +79,30 @@ class EpochBatches(torch.utils.data.Sampler):
     "Batches of (row, draw) for a DataLoader, planned one epoch at a time; each pass is the next epoch."
     def __init__(self,
         plan, # function of the epoch's number -> (batches, B) rows
-        seed:int
-    ): self.plan, self.seed, self.epoch, self._next = plan, seed, 0, None
+        seed:int,
+        part:tuple=(0, 1) # of several processes, which one this is and how many there are: each has its share of every batch
+    ): self.plan, self.seed, self.part = plan, seed, part; self.set_epoch(0)
 
     def set_epoch(self,
-        epoch:int # counted from 0
+        epoch:int, # counted from 0
+        batch:int=0 # counted from 0
     ):
-        "The next pass is this epoch."
-        self.epoch, self._next = epoch, None
+        "The next pass is this epoch, from this batch on."
+        self.epoch, self.first, self._next = epoch, batch, None
 
     def _rows(self):
         if self._next is None: self._next = self.plan(self.epoch)
         return self._next
 
-    def __len__(self): return len(self._rows())
+    def __len__(self): return len(self._rows()) - self.first
 
     def __iter__(self):
-        rows, epoch = self._rows(), self.epoch
+        rows, epoch, first, (k, n) = self._rows(), self.epoch, self.first, self.part
         self.set_epoch(epoch + 1)
-        for number, batch in enumerate(rows):
+        for number, batch in enumerate(rows[first:], first):
             draws = rng(self.seed, 'draw', epoch, number).integers(2**63, size=len(batch))
-            yield list(zip(batch.tolist(), draws.tolist()))
+            mine = slice(len(batch) * k // n, len(batch) * (k + 1) // n)
+            yield list(zip(batch[mine].tolist(), draws[mine].tolist()))
 
 # %% ../../nbs/18_loaders.ipynb #03bb6259
 class ImageBatches(torch.utils.data.Dataset):
@@ -136,11 +139,12 @@ def make_loader(
     plan, # function of the epoch -> (batches, B) rows, such as partial(plan_pk, label, camid, 16, 4, seed)
     seed:int, # for the augmentation
     augmentation=None, # from make_augmentation
-    workers:int=0 # processes that prepare batches; the batches do not depend on it
-) -> torch.utils.data.DataLoader: # of (x (B,3,H,W) uint8, targets ...); `loader.batch_sampler.set_epoch(n)` to go on from n
+    workers:int=0, # processes that prepare batches; the batches do not depend on it
+    part:tuple=(0, 1) # which of how many training processes this is; each gets its share of every batch
+) -> torch.utils.data.DataLoader: # of (x (B,3,H,W) uint8, targets ...); to go on: `loader.batch_sampler.set_epoch(n, batch)`
     "Batches for training. Each pass is the next epoch."
     return torch.utils.data.DataLoader(
-        ImageBatches(images, targets, augmentation), batch_sampler=EpochBatches(plan, seed), collate_fn=_as_is,
+        ImageBatches(images, targets, augmentation), batch_sampler=EpochBatches(plan, seed, part), collate_fn=_as_is,
         num_workers=workers, persistent_workers=workers > 0, pin_memory=torch.cuda.is_available())
 
 def _as_is(batch): return batch
