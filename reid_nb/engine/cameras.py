@@ -6,6 +6,7 @@
 __all__ = ['KEY', 'ADAPTS', 'add_precipitation', 'blur', 'exposure', 'tone_table', 'camera_effects']
 
 # %% ../../nbs/27b_cameras.ipynb #9f01b612
+import functools
 import io
 import math
 
@@ -89,8 +90,8 @@ def blur(
     return out
 
 # %% ../../nbs/27b_cameras.ipynb #0a294ca3
-KEY = .125 # what the frame's mean light becomes, linear, 1 is white
-ADAPTS = .86 # how much of a difference in light the exposure takes away
+KEY = .19 # what the frame's mean light becomes, linear, 1 is white
+ADAPTS = .84 # how much of a difference in light the exposure takes away
 
 def exposure(
     mean:float, # light of the frame
@@ -99,6 +100,7 @@ def exposure(
     "What the camera multiplies light by."
     return KEY / (.25 * (max(mean, 1e-4) / .25) ** ADAPTS) * 2 ** stops
 
+@functools.lru_cache(256)
 def tone_table(
     gamma:float, contrast:float # of the camera, 1 is neutral
 ) -> np.ndarray: # (1024,) float32, 0..255: of sqrt(light / 4)
@@ -107,7 +109,7 @@ def tone_table(
     knee = .75
     light = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee))))
     value = np.where(light < .0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - .055)
-    return (255 * np.clip((value ** gamma - .4) * contrast + .4, 0, 1)).astype(np.float32)
+    return (255 * np.clip((value ** gamma - .42) * contrast * 1.12 + .42, 0, 1)).astype(np.float32)
 
 # %% ../../nbs/27b_cameras.ipynb #c3be93f3
 _grain = rng(0, 'grain').standard_normal((512, 512)).astype(np.float32)
@@ -166,8 +168,8 @@ def camera_effects(
     corner = math.hypot(frame_height, frame_width) / 2
     vignette = np.array([(window[0] - frame_width / 2) / corner, (window[1] - frame_height / 2) / corner, (window[3] - window[1]) / height / corner])
     values, out = np.empty_like(image), np.empty(image.shape, np.uint8)
-    saturation, noise = camera.saturation * (1 - .35 * dark), camera.noise * (1 + 1.6 * dark)
-    _develop(image, scale, tone_table(camera.gamma, camera.contrast), saturation, vignette, _grain, draw.integers(0, 512, 2), noise,
+    saturation, noise = camera.saturation * (1 - .35 * dark), camera.noise * (.6 + 1. * dark)
+    _develop(image, scale, tone_table(float(camera.gamma), float(camera.contrast)), saturation, vignette, _grain, draw.integers(0, 512, 2), noise,
              min(1., pixel * .8), values)
     reach = min(3., max(.8, 1.3 * pixel))
     _sharpen(values, blur(values, reach, reach), .45 + .25 * min(2., camera.blur), out)

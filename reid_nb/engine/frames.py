@@ -147,8 +147,8 @@ def make_frame(
     return frame
 
 # %% ../../nbs/25b_frames.ipynb #4fc46333
-SunMap = namedtuple('SunMap', ['shadow', # (n, n) float32
-                               'matrix']) # (3, 4) float64
+SunMap = namedtuple('SunMap', ['shadows', # (1, n, n) float32
+                               'matrices']) # (1, 3, 4) float64
 
 def make_sun_map(
     scene, # with mesh, textures, cutout, walk
@@ -164,4 +164,4 @@ def make_sun_map(
     points = np.empty_like(scene.mesh.vertices)
     project(scene.mesh.vertices, matrix, points)
     cast(points, scene.mesh, scene.textures, scene.cutout, shadow)
-    return SunMap(shadow, matrix)
+    return SunMap(shadow[None], matrix[None])

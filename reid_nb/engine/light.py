@@ -7,6 +7,7 @@ __all__ = ['Hour', 'HOURS', 'ILLUMINATIONS', 'Weather', 'WEATHERS_TABLE', 'WEATH
            'sky_colour', 'shade_backdrop', 'shade_person']
 
 # %% ../../nbs/27_light.ipynb #bbad30b5
+import functools
 import math
 from collections import namedtuple
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..core import compiled, known_name, rng
 from .frames import LAMP_WHITE, add_lamps, pixel_ray
-from .raster import corner_weights, lit, sample_texture
+from .raster import corner_weights, lit, sample_texture, sun_axes
 
 # %% ../../nbs/27_light.ipynb #66a6f0af
 Hour = namedtuple('Hour', ['clock', # hour of the day
@@ -43,22 +44,23 @@ Weather = namedtuple('Weather', ['sun', 'sky', # factors of the hour's light
                                  'exposure']) # stops brighter (+) or darker (-) than the camera would choose
 
 WEATHERS_TABLE = dict(
-    sunny     =Weather(1.,  .95, (1.03, 1., .95), 0,  .15, .0010, 0, 0,   0,   0,   .08),
-    clouds    =Weather(.50, 1.15, (1., 1., 1.),   .3, .62, .0015, 0, 0,   0,   0,   0),
-    overcast  =Weather(.02, 1.3, (.97, 1., 1.03), .9, 1.,  .0030, 0, 0,   0,   0,   -.22),
-    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0290, .15, 0, 0,   0,   .05),
-    neutral   =Weather(.16, 1.25, (1.02, 1., .98), .6, .8, .0015, 0, 0,   0,   0,   .1),
-    blizzard  =Weather(.01, 1.2, (.95, 1., 1.07), .9, 1.,  .0240, 0, 1.,  0,   1.,  .2),
-    snowlight =Weather(.45, 1.1, (1., 1., 1.02),  .5, .6,  .0030, 0, .8,  0,   .22, .12),
-    clear     =Weather(.9,  .9, (.97, 1., 1.05),  0,  0.,  .0004, 0, 0,   0,   0,   -.1),
-    rain      =Weather(.01, .95, (.93, 1., 1.07), .8, 1.,  .0085, 1., 0,  .6,  0,   -.3),
-    thunder   =Weather(.005, .55, (.86, .97, 1.17), .7, 1., .0060, 1., 0, 1.,  0,   -.75),
-    extrasunny=Weather(1.3, .8, (1.08, 1., .86),  0,  0.,  .0004, 0, 0,   0,   0,   .3))
+    sunny     =Weather(1.,  .95, (1.03, 1., .95), 0,  .15, .0010, 0, 0,   0,   0,   .1),
+    clouds    =Weather(.45, 1.1, (1., 1., 1.),    .3, .62, .0015, 0, 0,   0,   0,   -.1),
+    overcast  =Weather(.02, 1.3, (.96, 1., 1.04), .9, 1.,  .0040, 0, 0,   0,   0,   -.35),
+    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0300, .15, 0, 0,   0,   .35),
+    neutral   =Weather(.14, 1.25, (1.02, 1., .98), .6, .8, .0015, 0, 0,   0,   0,   .15),
+    blizzard  =Weather(.01, 1.2, (.95, 1., 1.07), .9, 1.,  .0220, 0, 1.,  0,   1.,  .8),
+    snowlight =Weather(.45, 1.1, (1., 1., 1.03),  .5, .6,  .0030, 0, .8,  0,   .22, .6),
+    clear     =Weather(.85, .9, (.95, 1., 1.08),  0,  0.,  .0004, 0, 0,   0,   0,   -.2),
+    rain      =Weather(.01, .95, (.93, 1., 1.08), .8, 1.,  .0085, 1., 0,  .6,  0,   -.3),
+    thunder   =Weather(.005, .55, (.84, .97, 1.2), .7, 1., .0060, 1., 0,  1.,  0,   -.9),
+    extrasunny=Weather(1.35, .75, (1.1, 1., .82), 0,  0.,  .0004, 0, 0,   0,   0,   .45))
 WEATHERS = tuple(WEATHERS_TABLE)
 
 # %% ../../nbs/27_light.ipynb #2e785a9f
 Light = namedtuple('Light', [
     'towards', # (3,) unit vector to the sun
+    'axes', # (3, 3) of a shadow map: across, along, towards
     'sun', 'sky', 'ground', # (3,) light on a surface that faces the sun; from above; from below
     'horizon', 'zenith', # (3,) what the sky looks like
     'cloud', # share of it under cloud
@@ -69,12 +71,14 @@ Light = namedtuple('Light', [
     'exposure', # stops
     'daylight']) # brightness of the hour, 1 at noon: how far below the camera's eye gets noisy
 
+@functools.lru_cache(None)
 def make_light(
     illumination:str, # one of ILLUMINATIONS
     weather:str, # one of WEATHERS
     indoor:bool=False # lamps are on, little daylight comes in, and it neither rains nor snows
 ) -> Light:
-    "The light of an hour in a weather. An unknown word raises ValueError and names the nearest."
+    """The light of an hour in a weather; the same object each time, so leave its arrays alone. An unknown word raises
+    ValueError and names the nearest."""
     h = HOURS[known_name(illumination, ILLUMINATIONS, 'illumination')]
     w = WEATHERS_TABLE[known_name(weather, WEATHERS, 'weather')]
     e, a = math.radians(h.elevation), math.radians(h.azimuth)
@@ -86,7 +90,7 @@ def make_light(
     bounce = .22 + .45 * w.snow - .1 * w.wet
     ground = (sun * math.sin(e) * .8 + sky) * bounce * (np.array([1.03, 1, .96]) if w.snow < .5 else 1)
     blue = np.array([.62, .82, 1.15]) * (1 - w.grey) + w.grey
-    street = Light(towards, sun, sky, ground, sky * .95 + sun * .04, sky * blue * (.75 - .2 * w.cloud), float(w.cloud), sky * .82 + sun * .03,
+    street = Light(towards, sun_axes(towards), sun, sky, ground, sky * .95 + sun * .04, sky * blue * (.75 - .2 * w.cloud), float(w.cloud), sky * .82 + sun * .03,
                    float(w.fog), float(h.lamps), float(h.windows), float(w.wet), float(w.snow), float(w.rain), float(w.flakes),
                    float(w.exposure), float(min(1., np.mean(h.sky) / .7)))
     return _indoors(street) if indoor else street
@@ -152,9 +156,9 @@ Casters = namedtuple('Casters', ['shadows', # (P, n, n) float32, a shadow map fo
 @compiled
 def _sun_reaches(sun_map, casters, x, y, z, bias):
     "How much of the sun comes past houses and people."
-    reach = lit(sun_map.shadow, sun_map.matrix, x, y, z, .12)
+    reach = lit(sun_map.shadows, sun_map.matrices, 0, x, y, z, .12)
     for p in range(len(casters.shadows)):
-        if reach > 0: reach *= lit(casters.shadows[p], casters.matrices[p], x, y, z, bias)
+        if reach > 0: reach *= lit(casters.shadows, casters.matrices, p, x, y, z, bias)
     return reach
 
 @compiled
@@ -181,8 +185,13 @@ def shade_backdrop(
 ):
     "The light that comes from the static scene through a window of the frame."
     colour, inverse = np.empty(3), np.linalg.inv(np.ascontiguousarray(frame.matrix[:, :3]))
-    sunny = light.sun[0] + light.sun[1] + light.sun[2] > 1e-3
-    lamp_scale = light.lamps * LAMP_WHITE / 65025
+    sx, sy, sz = light.towards
+    ex, ey, ez = frame.position
+    sunny, lamp_scale, contacts = light.sun.sum() > 1e-3, light.lamps * LAMP_WHITE / 65025, casters.contacts
+    left, right, front, back = 1e9, -1e9, 1e9, -1e9 # where bodies darken the ground
+    for c in range(len(contacts)):
+        left, right = min(left, contacts[c, 0] - 1), max(right, contacts[c, 0] + 1)
+        front, back = min(front, contacts[c, 1] - 1), max(back, contacts[c, 1] + 1)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             j, i = y0 + y * step, x0 + x * step
@@ -193,30 +202,28 @@ def shade_backdrop(
                 mist = min(1., light.fog * 40)
                 for k in range(3): out[y, x, k] = colour[k] + (light.haze[k] - colour[k]) * mist
                 continue
-            px, py, pz = frame.position[0] + dx / near, frame.position[1] + dy / near, frame.position[2] + dz / near
+            px, py, pz = ex + dx / near, ey + dy / near, ez + dz / near
             nx, ny, nz = frame.normal[j, i, 0] / 127, frame.normal[j, i, 1] / 127, frame.normal[j, i, 2] / 127
-            facing = nx * light.towards[0] + ny * light.towards[1] + nz * light.towards[2]
-            sun = 0.
-            if sunny and facing > 0:
-                sun = facing * _sun_reaches(sun_map, casters, px + nx * .06, py + ny * .06, pz + nz * .06, .01)
-            sky = frame.occlusion[j, i] / 255
-            if ny > .5 and py < .6: sky *= _open_sky(casters.contacts, px, py, pz)
-            wet = light.wet * ny if ny > .7 else 0.
-            mirror = 0.
-            if wet > 0:
-                wet *= .45 + .9 * _fractal(noise, px * .6, pz * .6)
+            sun, sky = nx * sx + ny * sy + nz * sz, frame.occlusion[j, i] / 255
+            if sunny and sun > 0: sun *= _sun_reaches(sun_map, casters, px + nx * .06, py + ny * .06, pz + nz * .06, .01)
+            else: sun = 0.
+            if ny > .5 and py < .6 and left < px < right and front < pz < back: sky *= _open_sky(contacts, px, py, pz)
+            wet, mirror, snow, fog = 0., 0., 0., 0.
+            if light.wet > 0 and ny > .7:
+                wet = light.wet * ny * (.45 + .9 * _fractal(noise, px * .6, pz * .6))
                 slant = 1 - min(1., abs(nx * dx + ny * dy + nz * dz) / length)
                 mirror = wet * (.03 + .5 * slant ** 4) * sky
-            snow = _snow_cover(light, noise, ny, px, pz)
-            fog = _fog_share(light, length / near)
+            if light.snow > 0: snow = _snow_cover(light, noise, ny, px, pz)
+            if light.fog * length > .01 * near: fog = _fog_share(light, length / near)
+            up = .5 + .5 * ny
             for k in range(3):
-                albedo = linear[frame.albedo[j, i, k]] * (1 - .55 * wet)
+                own = linear[frame.albedo[j, i, k]]
+                albedo = own * (1 - .55 * wet)
                 albedo += (.80 - albedo) * snow
-                lamp = frame.lamp[j, i, k]
-                received = light.sun[k] * sun + sky * (light.sky[k] * (.5 + .5 * ny) + light.ground[k] * (.5 - .5 * ny))
-                received += lamp * lamp * lamp_scale * (.3 + .7 * sky)
-                own = frame.glow[j, i] / 63.75 * light.windows * linear[frame.albedo[j, i, k]]
-                seen = albedo * received + own + mirror * (light.horizon[k] + lamp * lamp * lamp_scale * .5)
+                lamp = np.float64(frame.lamp[j, i, k])
+                lamp *= lamp * lamp_scale
+                seen = albedo * (light.sun[k] * sun + sky * (light.sky[k] * up + light.ground[k] * (1 - up)) + lamp * (.3 + .7 * sky))
+                seen += own * frame.glow[j, i] * light.windows / 63.75 + mirror * (light.horizon[k] + lamp * .5)
                 out[y, x, k] = seen + (light.haze[k] - seen) * fog
 
 # %% ../../nbs/27_light.ipynb #6694373c

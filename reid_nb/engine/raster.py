@@ -101,13 +101,12 @@ NEAR = .1 # metres: nothing nearer to a camera is drawn
 @compiled
 def texture_level(
     uv, # (U, 2) float32
-    corners, # (3,) int32, rows of uv
+    a, b, c, # its corners' rows
     size, # side of the texture at level 0
     area, # of the triangle in pixels
     levels # how many there are
 ):
     "The level whose texels are about as large as pixels, if the triangle has that area on the screen."
-    a, b, c = corners[0], corners[1], corners[2]
     texels = abs((uv[b, 0] - uv[a, 0]) * (uv[c, 1] - uv[a, 1]) - (uv[c, 0] - uv[a, 0]) * (uv[b, 1] - uv[a, 1])) * size * size
     level = 0
     while texels > 2 * area and level < levels - 1:
@@ -124,20 +123,17 @@ def texel(textures, material, level, u, v):
 
 # %% ../../nbs/25_raster.ipynb #ca6eb5f6
 @compiled
-def _reach(p, q, low, high, k):
-    "Widen low..high by the visible part of the edge p-q, along coordinate k."
-    if p[2] > NEAR: low, high = min(low, p[k] / p[2]), max(high, p[k] / p[2])
-    if (p[2] > NEAR) != (q[2] > NEAR):
-        s = (NEAR - p[2]) / (q[2] - p[2])
-        cut = (p[k] + s * (q[k] - p[k])) / NEAR
-        low, high = min(low, cut), max(high, cut)
-    return low, high
-
-@compiled
-def _span(a, b, c, k, n):
-    "First and last pixel centre that a triangle can cover along coordinate k; nothing (1, 0) if it lies outside."
+def _span(a, az, b, bz, c, cz, n):
+    "First and last pixel centre that a triangle can cover along one coordinate; nothing (1, 0) if it lies outside."
     low, high = 1e9, -1e9
-    for p, q in ((a, b), (b, c), (c, a)): low, high = _reach(p, q, low, high, k)
+    if az > NEAR: low, high = min(low, a / az), max(high, a / az)
+    if bz > NEAR: low, high = min(low, b / bz), max(high, b / bz)
+    if cz > NEAR: low, high = min(low, c / cz), max(high, c / cz)
+    if az <= NEAR or bz <= NEAR or cz <= NEAR: # where edges pass the near plane
+        for p, pz, q, qz in ((a, az, b, bz), (b, bz, c, cz), (c, cz, a, az)):
+            if (pz > NEAR) != (qz > NEAR):
+                cut = (p + (NEAR - pz) / (qz - pz) * (q - p)) / NEAR
+                low, high = min(low, cut), max(high, cut)
     if low > n or high < 0: return 1, 0
     return max(0, math.ceil(low - .5)), min(n - 1, math.floor(high - .5))
 
@@ -160,27 +156,25 @@ def rasterise(
 ):
     "Draw a mesh into a visibility buffer."
     height, width = triangle.shape
-    for t in range(len(mesh.faces)):
-        a, b, c = points[mesh.faces[t, 0]], points[mesh.faces[t, 1]], points[mesh.faces[t, 2]]
-        if a[2] <= NEAR and b[2] <= NEAR and c[2] <= NEAR: continue
-        ax, ay, az = np.float64(a[0]), np.float64(a[1]), np.float64(a[2])
-        bx, by, bz = np.float64(b[0]), np.float64(b[1]), np.float64(b[2])
-        cx, cy, cz = np.float64(c[0]), np.float64(c[1]), np.float64(c[2])
+    faces, uv, uv_faces = mesh.faces, mesh.uv, mesh.uv_faces
+    for t in range(len(faces)):
+        i, j, k, m = faces[t, 0], faces[t, 1], faces[t, 2], mesh.material[t]
+        az, bz, cz = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
+        if az <= NEAR and bz <= NEAR and cz <= NEAR: continue
+        ax, ay, bx = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[j, 0])
+        by, cx, cy = np.float64(points[j, 1]), np.float64(points[k, 0]), np.float64(points[k, 1])
         x0, y0, z0 = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+        det = ax * x0 + ay * y0 + az * z0 # negative: we see the outside
+        if abs(det) < 1e-12 or (det > 0 and cutout[m] == 0): continue
+        left, right = _span(ax, az, bx, bz, cx, cz, width)
+        if right < left: continue
+        top, bottom = _span(ay, az, by, bz, cy, cz, height)
+        if bottom < top: continue
         x1, y1, z1 = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
         x2, y2, z2 = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-        det = ax * x0 + ay * y0 + az * z0 # negative: we see the outside
-        m = mesh.material[t]
-        if abs(det) < 1e-12 or (det > 0 and cutout[m] == 0): continue
-        left, right = _span(a, b, c, 0, width)
-        if right < left: continue
-        top, bottom = _span(a, b, c, 1, height)
-        if bottom < top: continue
         if det < 0: x0, y0, z0, x1, y1, z1, x2, y2, z2 = -x0, -y0, -z0, -x1, -y1, -z1, -x2, -y2, -z2
-        scale, i, j, k = 1 / abs(det), mesh.uv_faces[t, 0], mesh.uv_faces[t, 1], mesh.uv_faces[t, 2]
-        area = abs(det) / max(1e-6, abs(az * bz * cz))
-        lod = texture_level(mesh.uv, mesh.uv_faces[t], textures.size[m], area, textures.table.shape[1])
-        level[t] = lod
+        scale, lod = 1 / abs(det), -1
+        i, j, k = uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2]
         for y in range(top, bottom + 1):
             r0, r1, r2 = y0 * (y + .5) + z0, y1 * (y + .5) + z1, y2 * (y + .5) + z2
             for x in range(left, right + 1):
@@ -189,10 +183,13 @@ def rasterise(
                 near = (w0 + w1 + w2) * scale
                 if near <= inverse_depth[y, x] or near > 1 / NEAR: continue
                 if not (_inside(w0, x0, y0) and _inside(w1, x1, y1) and _inside(w2, x2, y2)): continue
+                if lod < 0:
+                    area = abs(det) / max(1e-6, abs(az * bz * cz))
+                    lod = texture_level(uv, i, j, k, textures.size[m], area, textures.table.shape[1])
+                    level[t] = lod
                 if cutout[m] == 1:
                     s = scale / near
-                    u = s * (w0 * mesh.uv[i, 0] + w1 * mesh.uv[j, 0] + w2 * mesh.uv[k, 0])
-                    v = s * (w0 * mesh.uv[i, 1] + w1 * mesh.uv[j, 1] + w2 * mesh.uv[k, 1])
+                    u, v = s * (w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0]), s * (w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1])
                     if textures.pixels[texel(textures, m, lod, u, v), 3] < 40 + 50 * ((x & 1) ^ (y & 1)) + 25 * (y & 1): continue
                 inverse_depth[y, x] = near
                 triangle[y, x] = first + t
@@ -231,10 +228,9 @@ def sample_texture(
     k, l = (i + 1) & (side - 1), ((j + 1) & (side - 1)) * side
     x -= fx; y -= fy; j *= side
     start = textures.table[material, level]
-    p, q = textures.pixels[start + j + i], textures.pixels[start + j + k]
-    r, s = textures.pixels[start + l + i], textures.pixels[start + l + k]
+    p, q, r, s, pixels = start + j + i, start + j + k, start + l + i, start + l + k, textures.pixels
     for c in range(3):
-        out[c] = (1 - y) * ((1 - x) * p[c] + x * q[c]) + y * ((1 - x) * r[c] + x * s[c])
+        out[c] = (1 - y) * ((1 - x) * pixels[p, c] + x * pixels[q, c]) + y * ((1 - x) * pixels[r, c] + x * pixels[s, c])
 
 @compiled
 def sample_trilinear(textures, material, level, u, v, out, spare):
@@ -284,51 +280,52 @@ def cast(
     shadow # (n, n) float32, changed: metres towards the sun; start with -1e9
 ):
     "Draw a mesh into a shadow map. Triangles have two sides, and cutouts holes."
-    n = len(shadow)
-    for t in range(len(mesh.faces)):
-        a, b, c = points[mesh.faces[t, 0]], points[mesh.faces[t, 1]], points[mesh.faces[t, 2]]
-        ax, ay = np.float64(a[0]), np.float64(a[1])
-        ux, uy, vx, vy = b[0] - ax, b[1] - ay, c[0] - ax, c[1] - ay
+    n, faces, uv, uv_faces = len(shadow), mesh.faces, mesh.uv, mesh.uv_faces
+    for t in range(len(faces)):
+        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+        ax, ay, bx, by = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[j, 0]), np.float64(points[j, 1])
+        cx, cy = np.float64(points[k, 0]), np.float64(points[k, 1])
+        left, right = max(0, math.ceil(min(ax, bx, cx) - .5)), min(n - 1, math.floor(max(ax, bx, cx) - .5))
+        if right < left: continue
+        top, bottom = max(0, math.ceil(min(ay, by, cy) - .5)), min(n - 1, math.floor(max(ay, by, cy) - .5))
+        ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
         det = ux * vy - uy * vx
-        if abs(det) < 1e-9: continue
-        left, right = max(0, math.ceil(min(a[0], b[0], c[0]) - .5)), min(n - 1, math.floor(max(a[0], b[0], c[0]) - .5))
-        top, bottom = max(0, math.ceil(min(a[1], b[1], c[1]) - .5)), min(n - 1, math.floor(max(a[1], b[1], c[1]) - .5))
-        m, i, j, k, inverse = mesh.material[t], mesh.uv_faces[t, 0], mesh.uv_faces[t, 1], mesh.uv_faces[t, 2], 1 / det
-        lod = -1
+        if bottom < top or abs(det) < 1e-9: continue
+        a, b, c = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
+        m, i, j, k, inverse, lod = mesh.material[t], uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2], 1 / det, -1
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
                 w1 = ((x + .5 - ax) * vy - (y + .5 - ay) * vx) * inverse
                 w2 = ((y + .5 - ay) * ux - (x + .5 - ax) * uy) * inverse
                 w0 = 1 - w1 - w2
                 if w0 < 0 or w1 < 0 or w2 < 0: continue
-                height = w0 * a[2] + w1 * b[2] + w2 * c[2]
+                height = w0 * a + w1 * b + w2 * c
                 if height <= shadow[y, x]: continue
                 if cutout[m] == 1:
-                    if lod < 0: lod = texture_level(mesh.uv, mesh.uv_faces[t], textures.size[m], abs(det), textures.table.shape[1])
-                    u = w0 * mesh.uv[i, 0] + w1 * mesh.uv[j, 0] + w2 * mesh.uv[k, 0]
-                    v = w0 * mesh.uv[i, 1] + w1 * mesh.uv[j, 1] + w2 * mesh.uv[k, 1]
+                    if lod < 0: lod = texture_level(uv, i, j, k, textures.size[m], abs(det), textures.table.shape[1])
+                    u, v = w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0], w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1]
                     if textures.pixels[texel(textures, m, lod, u, v), 3] < 110: continue
                 shadow[y, x] = height
 
 # %% ../../nbs/25_raster.ipynb #d64a4d8e
 @compiled
 def lit(
-    shadow, # (n, n) float32
-    matrix, # (3, 4) float64, of the map
+    shadows, matrices, # (M, n, n) float32, (M, 3, 4) float64: maps
+    m, # which of them
     x, y, z, # a point, metres
     bias # metres that an occluder must be above the point
 ): # 0 in the shadow .. 1 in the sun; 1 outside of the map
     "How much of the sun reaches a point."
-    n = shadow.shape[0]
-    p = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3] - .5
-    q = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3] - .5
+    n = shadows.shape[1]
+    p = matrices[m, 0, 0] * x + matrices[m, 0, 1] * y + matrices[m, 0, 2] * z + matrices[m, 0, 3] - .5
+    q = matrices[m, 1, 0] * x + matrices[m, 1, 1] * y + matrices[m, 1, 2] * z + matrices[m, 1, 3] - .5
     if not (p >= 0 and q >= 0 and p < n - 1 and q < n - 1): return 1.
-    height = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3] + bias
+    height = matrices[m, 2, 0] * x + matrices[m, 2, 1] * y + matrices[m, 2, 2] * z + matrices[m, 2, 3] + bias
     i, j = int(p), int(q)
     p -= i; q -= j
-    a = (1. if shadow[j, i] <= height else 0.) * (1 - p) + (1. if shadow[j, i + 1] <= height else 0.) * p
-    b = (1. if shadow[j + 1, i] <= height else 0.) * (1 - p) + (1. if shadow[j + 1, i + 1] <= height else 0.) * p
-    return a * (1 - q) + b * q
+    top = (1 - p if shadows[m, j, i] <= height else 0.) + (p if shadows[m, j, i + 1] <= height else 0.)
+    low = (1 - p if shadows[m, j + 1, i] <= height else 0.) + (p if shadows[m, j + 1, i + 1] <= height else 0.)
+    return top * (1 - q) + low * q
 
 # %% ../../nbs/25_raster.ipynb #29f6757f
 @compiled

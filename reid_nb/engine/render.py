@@ -21,7 +21,7 @@ from .light import (Casters, HOURS, ILLUMINATIONS, WEATHERS, _linear, _noise, ma
                                   shade_person)
 from .motion import MOTIONS, pose
 from .people import make_person
-from .raster import (NEAR, camera_matrix, cast, fit_sun, project, rasterise, resolve, skin, sun_axes,
+from .raster import (NEAR, camera_matrix, cast, fit_sun, project, rasterise, resolve, skin,
                                    vertex_normals, window_matrix)
 from .scenes import SCENES, make_scene
 
@@ -120,7 +120,7 @@ def _figure(person, number, x, z, heading, motion, phase, moment):
     vertices, normals = np.empty_like(person.mesh.vertices), np.empty_like(person.mesh.vertices)
     skin(person.mesh.vertices, person.bones, person.weights, moves, vertices)
     vertex_normals(vertices, person.mesh.faces, normals)
-    carry = lambda points, bones: np.einsum('kij,kj->ki', moves[bones], np.c_[points, np.ones(len(points))])
+    carry = lambda points, bones: (moves[bones, :, :3] @ points[:, :, None])[..., 0] + moves[bones, :, 3]
     joints = carry(person.joints[[16, 19, 0]], [16, 19, 0]) # ankles and pelvis
     return Figure(person, vertices, normals, carry(person.keypoints, person.keypoint_bones), joints[:, [0, 2]])
 
@@ -189,7 +189,7 @@ def _casters(figures, light, side=128):
     contacts = np.array([(x, z, 1 / (2 * spread ** 2), hidden) for f in figures
                          for (x, z), spread, hidden in zip(f.feet, (.11, .11, .32), (.55, .55, .30))]).reshape(-1, 4)
     n = len(figures) if light.sun.sum() > 1e-3 else 0
-    shadows, matrices, axes = np.full((n, side, side), -1e9, np.float32), np.zeros((n, 3, 4)), sun_axes(light.towards)
+    shadows, matrices, axes = np.full((n, side, side), -1e9, np.float32), np.zeros((n, 3, 4)), light.axes
     for figure, shadow, matrix in zip(figures, shadows, matrices):
         fit_sun(figure.vertices, axes, side, matrix)
         points = np.empty_like(figure.vertices)
@@ -261,14 +261,15 @@ def _check(shot):
 
 def _matters(matrix, camera, window, light, x, z):
     "Can a passer-by, or their shadow, be in the window?"
-    flat = light.towards[[0, 2]] / np.hypot(*light.towards[[0, 2]])
-    reach = min(6., 1.9 * np.hypot(*light.towards[[0, 2]]) / light.towards[1]) if light.sun.sum() > 1e-3 else 0.
-    at = np.array([(a, y, b, 1) for a, b in np.array([x, z]) - np.linspace(0, reach, 4)[:, None] * flat for y in (0, 2)]) @ matrix.T
+    sx, sy, sz = light.towards
+    reach = min(6., 1.9 * math.hypot(sx, sz) / sy) / math.hypot(sx, sz) if light.sun.sum() > 1e-3 else 0.
+    ground = [(x - k / 3 * reach * sx, z - k / 3 * reach * sz) for k in range(4)]
+    at = np.array([(a, y, b) for a, b in ground for y in (0, 2)]) @ matrix[:, :3].T + matrix[:, 3]
     if at[0, 2] < .6: return False
     at = at[at[:, 2] > .6]
     pixels, air = at[:, :2] / at[:, 2:], .9 * camera.focal * camera.frame[0] / at[:, 2].min()
-    low, high = pixels.min(0) - air, pixels.max(0) + air
-    return low[0] < window[2] and high[0] > window[0] and low[1] < window[3] and high[1] > window[1]
+    (left, top), (right, bottom) = pixels.min(0) - air, pixels.max(0) + air
+    return left < window[2] and right > window[0] and top < window[3] and bottom > window[1]
 
 # %% ../../nbs/28_render.ipynb #912cdfab
 Buffer = namedtuple('Buffer', ['triangle', 'inverse_depth', # (2H, 2W): what the samples show; people's triangles are counted on
@@ -294,7 +295,8 @@ def _draw(figures, matrix, window, frame, height, width):
         first.append(first[-1] + len(f.person.part))
     _hide(frame, *_place(frame, window, *shape), depth, triangle)
     _labels(triangle, count, figures[0].person.part, mask, parts)
-    joints = np.c_[figures[0].keypoints, np.ones(18)] @ window_matrix(matrix, window, height, width).T
+    view = window_matrix(matrix, window, height, width)
+    joints = figures[0].keypoints @ view[:, :3].T + view[:, 3]
     keypoints = _visible(joints, mask, triangle, depth, count)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
