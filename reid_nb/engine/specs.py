@@ -17,12 +17,12 @@ import pandas as pd
 
 from ..core import fingerprint, known_name, need_space, progress, stream, write_whole
 from ..data.records import SPLITS, save_records
-from ..data.synthetic import ILLUMINATION, ILLUMINATION_HOURS, RANDPERSON_FIRST_CAMERA, WEATHER, finegpr_viewpoint
+from ..data.synthetic import ILLUMINATION, ILLUMINATION_HOURS, WEATHER, finegpr_viewpoint
 from .attributes import ATTRIBUTES, draw_attributes
 from .light import ILLUMINATIONS, WEATHERS
 from .motion import MOTIONS, pace
-from .render import Shot, render
-from .scenes import SCENE_SETS, SCENES, make_scene
+from .render import Shot, _scene as make_kept_scene, render
+from .scenes import SCENE_SETS, SCENES
 
 # %% ../../nbs/29_specs.ipynb #cf1834c8
 DatasetSpec = namedtuple('DatasetSpec', [
@@ -33,12 +33,13 @@ DatasetSpec = namedtuple('DatasetSpec', [
     'scenes', 'cameras', # names; how many cameras there are in each
     'grid', # ((factor, values), ...), the last varies fastest; () where people pass cameras
     'seen', # by how many cameras a person is seen: at least, at most; a test person is seen by one for each query
+    'site', # how many scenes are one site: people pass cameras of one site only, 64 people each; 0: all scenes are one
     'weathers', 'illuminations', 'motions', # ((name, weight), ...)
     'others', # mean number of passers-by in an image
     'jitter', # a detector's error: standard deviation as a share of the box
     'height', 'width', # of its images, pixels
     'share'], # of the people who are in: 1 for all
-    defaults=((), (2, 4), (('neutral', 1),), (('noon', 1),), (('walk', 1),), 0., 0., 128, 64, 1.))
+    defaults=((), (2, 4), 0, (('neutral', 1),), (('noon', 1),), (('walk', 1),), 0., 0., 128, 64, 1.))
 
 FACTORS = ('viewpoint', 'weather', 'illumination', 'camera', 'location', 'angle', 'outfit', 'repeat')
 
@@ -78,8 +79,8 @@ def _check_sizes(spec, where):
         raise ValueError(f'{where} has {per:,} combinations, so everybody needs {per:,} images.')
     if not 1 <= spec.seen[0] <= spec.seen[1]: raise ValueError(f'{where}: seen is (at least, at most); got {spec.seen}.')
     if not spec.share > 0: raise ValueError(f'{where} cannot be scaled by {spec.share}; use a number above 0.')
-    if not (16 <= spec.height <= 2160 and 8 <= spec.width <= 2160):
-        raise ValueError(f'{where} has images of {spec.height} x {spec.width}; 16 x 8 to 2160 x 2160 pixels can be rendered.')
+    if not (16 <= spec.height <= 2048 and 16 <= spec.width <= 2048):
+        raise ValueError(f'{where} has images of {spec.height} x {spec.width}; 16 x 16 to 2048 x 2048 pixels can be rendered.')
     if spec.others < 0 or not 0 <= spec.jitter <= .3: raise ValueError(f'{where}: others is at least 0, jitter 0 to 0.3.')
     return spec
 
@@ -89,12 +90,15 @@ _walks = (('walk', 6), ('run', 1), ('stand', 2), ('phone', 1), ('carry', 1))
 _daylight = (('forenoon', 3), ('noon', 3), ('afternoon', 3))
 _fine = (('sunny', 3), ('clouds', 2), ('neutral', 2))
 
-def _places(sets, cameras):
-    "Scenes of some sets, each once, and how many cameras each gets: `cameras` in all, spread evenly."
-    scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))
-    n = len(scenes)
-    scenes = scenes[:cameras]
+def _places(cameras, *sets):
+    "Scenes of some sets, each once, with so many cameras in all, spread evenly."
+    scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))[:cameras]
     return dict(scenes=scenes, cameras=tuple(cameras // len(scenes) + (k < cameras % len(scenes)) for k in range(len(scenes))))
+
+def _sites(each, *sets):
+    "Scenes of some sets with `each` cameras in every one, three scenes to a site."
+    scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))
+    return dict(scenes=scenes, cameras=(each,) * len(scenes), site=3)
 
 def _grid(name, title, seed, ids, *grid, **more):
     n = ids * math.prod(v for _, v in grid)
@@ -117,24 +121,24 @@ def _training_specs():
     yield _grid('mini_gspr-like', 'mini-GSPR', 3, 520, ('location', 13), ('angle', 4), scenes=SCENE_SETS['mini_gspr'],
                 cameras=(4,) * len(SCENE_SETS['mini_gspr']), weathers=(('clear', 1), ('extrasunny', 1)), illuminations=_daylight, motions=_walks,
                 height=948, width=522)
-    yield _training('randperson-like', 'RandPerson', 4, 8000, 132_145, scenes=gspr[:11], seen=(2, 4), others=.8, jitter=.02,
-                    cameras=tuple(np.diff((*RANDPERSON_FIRST_CAMERA, 19)).tolist()), motions=_walks,
+    yield _training('randperson-like', 'RandPerson', 4, 8000, 132_145, **_places(19, 'randperson'), seen=(2, 4), others=.8, jitter=.02,
+                    motions=_walks,
                     weathers=(('sunny', 2), ('clouds', 2), ('overcast', 1), ('neutral', 2)),
                     illuminations=(*_daylight, ('dusk', 1), ('night', 1)))
-    yield _grid('personx-like', 'PersonX', 5, 1266, ('camera', 6), ('viewpoint', 36), **_places(['finegpr'], 6),
+    yield _grid('personx-like', 'PersonX', 5, 1266, ('camera', 6), ('viewpoint', 36), **_places(6, 'personx'),
                 weathers=(('neutral', 1),), motions=(('walk', 1), ('run', 1), ('stand', 1)), height=256, width=128)
-    yield _training('unreal-like', 'UnrealPerson', 6, 3000, 120_000, **_places(['gspr'], 34), seen=(4, 10), others=1., jitter=.04,
+    yield _training('unreal-like', 'UnrealPerson', 6, 3000, 120_000, **_places(34, 'unreal'), seen=(4, 10), others=1., jitter=.04,
                     weathers=_fine, illuminations=(*_daylight, ('dusk', 2)), motions=_walks)
-    yield _grid('syri-like', 'SyRI', 7, 100, ('camera', 280), ('repeat', 60), **_places(['gspr', 'finegpr'], 280),
+    yield _grid('syri-like', 'SyRI', 7, 100, ('camera', 280), ('repeat', 60), **_places(280, 'syri'),
                 weathers=_even(WEATHERS), illuminations=_even(ILLUMINATION), motions=(('walk', 3), ('stand', 1)))
-    yield _grid('somaset-like', 'SOMAset', 8, 50, ('camera', 250), ('outfit', 8), **_places(['finegpr', 'gspr'], 250),
+    yield _grid('somaset-like', 'SOMAset', 8, 50, ('camera', 250), ('outfit', 8), **_places(250, 'somaset'),
                 weathers=(('neutral', 1),), illuminations=(('noon', 1),), motions=(('walk', 1), ('run', 1), ('stand', 1)))
     yield _grid('gpr-like', 'GPR', 9, 754, ('camera', 12), ('weather', 7), ('illumination', 7), **every,
-                **_places(['gspr'], 12), others=.3, jitter=.03)
+                **_places(12, 'gpr'), others=.3, jitter=.03)
 
 # %% ../../nbs/29_specs.ipynb #dfc241d7
 def _street():
-    return _training('street', 'street', 10, 8000, 112_000, **_places(['finegpr', 'gspr', 'mini_gspr'], 96), seen=(4, 4), others=.8,
+    return _training('street', 'street', 10, 8000, 112_000, **_sites(4, 'finegpr', 'gspr', 'mini_gspr'), seen=(4, 4), others=.8,
                      jitter=.05, weathers=(('sunny', 25), ('clouds', 22), ('neutral', 22), ('overcast', 22), ('foggy', 3), ('rain', 3),
                                            ('snowlight', 2), ('blizzard', 1)),
                      illuminations=(('forenoon', 27), ('noon', 27), ('afternoon', 27), ('dusk', 6), ('dawn', 5), ('night', 6),
@@ -143,31 +147,28 @@ def _street():
 
 # %% ../../nbs/29_specs.ipynb #8743bf22
 def _standin_specs():
-    summer, winter = dict(season='summer'), dict(season='winter')
-    market = dict(scenes=SCENE_SETS['market1501'], weathers=(('sunny', 5), ('clouds', 3), ('neutral', 2)), illuminations=_daylight,
+    market = dict(weathers=(('sunny', 5), ('clouds', 3), ('neutral', 2)), illuminations=_daylight,
                   motions=(('walk', 12), ('stand', 2), ('carry', 1), ('phone', 1)), others=.7, jitter=.06)
-    def place(name, cameras): # cameras spread over the scenes of a set
-        return _places([name], cameras)
     yield DatasetSpec('market1501-standin', 'Market-1501', 11, 'summer', (
         ('train', 751, 0, 12_936, 12_936), ('test', 750, 3_368, 3_368 + 13_120, 3_368 + 13_120),
-        ('distractor', 2_793, 0, 2_793, 2_793)), **market | place('market1501', 6), seen=(2, 6))
+        ('distractor', 2_793, 0, 2_793, 2_793)), **market | _places(6, 'market1501'), seen=(2, 6))
     yield DatasetSpec('dukemtmc-standin', 'DukeMTMC-reID', 12, 'winter', (
         ('train', 702, 0, 16_522, 16_522), ('test', 702, 2_228, 2_228 + 17_661 - 408 * 7, 2_228 + 17_661 - 408 * 7),
-        ('distractor', 408, 0, 408 * 7, 408 * 7)), **place('dukemtmc', 8), seen=(2, 4), others=.6, jitter=.02,
+        ('distractor', 408, 0, 408 * 7, 408 * 7)), **_places(8, 'dukemtmc'), seen=(2, 4), others=.6, jitter=.02,
         weathers=(('overcast', 4), ('neutral', 3), ('clouds', 2), ('snowlight', 1)), illuminations=(('forenoon', 2), ('noon', 1), ('afternoon', 3)),
         motions=(('walk', 14), ('stand', 1), ('carry', 1), ('phone', 2)))
     yield DatasetSpec('cuhk03-standin', 'CUHK03', 13, 'any', (
-        ('train', 767, 0, 7_365, 7_365), ('test', 700, 1_400, 1_400 + 5_332, 1_400 + 5_332)), **place('cuhk03', 2), seen=(2, 2),
+        ('train', 767, 0, 7_365, 7_365), ('test', 700, 1_400, 1_400 + 5_332, 1_400 + 5_332)), **_places(2, 'cuhk03'), seen=(2, 2),
         weathers=(('neutral', 2), ('overcast', 1)), illuminations=(('forenoon', 1), ('afternoon', 1)), others=.3, jitter=.06,
         motions=(('walk', 8), ('carry', 1), ('phone', 1)))
     yield DatasetSpec('msmt17-standin', 'MSMT17', 14, 'any', (
-        ('train', 1_041, 0, 32_621, 32_621), ('test', 3_060, 11_659, 11_659 + 82_161, 11_659 + 82_161)), **place('msmt17', 15),
+        ('train', 1_041, 0, 32_621, 32_621), ('test', 3_060, 11_659, 11_659 + 82_161, 11_659 + 82_161)), **_places(15, 'msmt17'),
         seen=(2, 6), others=.9, jitter=.04, weathers=(('sunny', 3), ('clouds', 3), ('overcast', 3), ('foggy', 1), ('rain', 1)),
         illuminations=(('dawn', 1), ('forenoon', 4), ('noon', 3), ('afternoon', 4), ('dusk', 1)), motions=_walks)
     yield DatasetSpec('mars-standin', 'MARS', 15, 'summer', (
         ('train', 625, 0, 8_298, 509_914), ('test', 626, 1_980, 1_980 + 6_082, 485_501),
-        ('distractor', 3_248, 0, 3_248, 195_588)), **market | place('mars', 6), seen=(2, 6))
-    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_places(['msmt17', 'gspr', 'finegpr'], 60), seen=(1, 2), others=1.,
+        ('distractor', 3_248, 0, 3_248, 195_588)), **market | _places(6, 'mars'), seen=(2, 6))
+    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_sites(2, 'msmt17', 'gspr', 'finegpr'), seen=(1, 2), others=1.,
                     jitter=.08, weathers=_fine + (('overcast', 2), ('rain', 1)), illuminations=(*_daylight, ('dusk', 1), ('night', 1)),
                     motions=_walks, height=480, width=200)
 
@@ -237,6 +238,7 @@ def _choice(u, table): # -> index of an entry, by weight
 
 # %% ../../nbs/29_specs.ipynb #59a839d7
 _KIND = dict(train=0, test=1, distractor=2, passer=3)
+_BLOCK = 64 # people who share a site and passers-by
 
 def _person(spec, kind, index): # -> a number for everybody in all datasets
     return (spec.seed * 10 + kind) * 1_000_000 + index
@@ -264,12 +266,18 @@ def _passes(spec, who):
     test = who['queries'] > 0
     most = low + (_uniform(seed, 'seen', who['k'], who['person']) * (high - low + 1)).astype(int)
     m = np.where(test, np.maximum(who['queries'], 2), np.minimum(most, who['slots']))
-    m = np.minimum(m, cameras)
+    m = np.minimum(m, spec.site * min(spec.cameras) if spec.site else cameras)
     s, q = who['slot'], who['queries']
     nth = np.where(s < q, s % m, (s - q) * m // np.maximum(who['slots'] - q, 1)).clip(0, m - 1)
     people, back = np.unique(_person(spec, who['kind'], who['person']), return_inverse=True)
-    order = np.argsort(_draw(seed, 'cameras', people[:, None], np.arange(cameras)), axis=1, kind='stable')
-    return order[back, nth]
+    order = _uniform(seed, 'cameras', people[:, None], np.arange(cameras))
+    if spec.site: order += ~_of_site(spec, people)
+    return np.argsort(order, axis=1, kind='stable')[back, nth]
+
+def _of_site(spec, people): # -> (n, cameras) bool
+    "Which cameras belong to the site of somebody's block of people."
+    rank = _uniform(spec.seed, 'sites', (people // _BLOCK)[:, None], np.arange(len(spec.scenes))).argsort(1).argsort(1)
+    return np.repeat(rank < spec.site, spec.cameras, axis=1)
 
 # %% ../../nbs/29_specs.ipynb #fd282465
 def _plan(spec, rows):
@@ -375,9 +383,9 @@ def _is_video(spec): return any(units < images for _, _, _, units, images in spe
 
 # %% ../../nbs/29_specs.ipynb #de1654f5
 @lru_cache(maxsize=64)
-def _cameras(scene):
+def _cameras(scene, count):
     "Position, region and the walk around it of every camera of a scene: (C, 3), (C, 4), (C, 4)."
-    s = make_scene(scene)
+    s = make_kept_scene(scene, -(-count // 12) * 12)
     region = np.array([c.region for c in s.cameras], float)
     middle = (region[:, :2] + region[:, 2:]) / 2
     walks = np.asarray(s.walk, float)
@@ -391,7 +399,7 @@ def _place(spec, p):
     position, region, walk = (np.empty((len(rows), n)) for n in (3, 4, 4))
     for b in np.unique(p['background']):
         here = p['background'] == b
-        for a, values in zip((position, region, walk), _cameras(spec.scenes[b])): a[here] = values[p['angle'][here]]
+        for a, values in zip((position, region, walk), _cameras(spec.scenes[b], spec.cameras[b])): a[here] = values[p['angle'][here]]
     video = _is_video(spec)
     at = (p['tracklet'],) if video else (rows,)
     u, v, phase = (_uniform(seed, w, *at) for w in ('x', 'z', 'phase'))
@@ -410,7 +418,7 @@ def _place(spec, p):
     return dict(x=x, z=z, heading=heading, phase=phase, azimuth=azimuth, walk=walk)
 
 # %% ../../nbs/29_specs.ipynb #ebc63440
-_BLOCK, _POOL, _MOST = 64, 12, 3
+_POOL, _MOST = 12, 3
 
 def _passers(spec, p, at):
     "Up to three passers-by for each row, somewhat aside, before or behind: lists of (person, x, z, heading, motion, phase)."
@@ -433,7 +441,7 @@ def _shots(spec, rows):
     "What is needed to render some rows: a list of Shot."
     p = _plan(spec, rows)
     at, seed = _place(spec, p), spec.seed
-    jitter = spec.jitter * np.stack([_normal(seed, w, rows) for w in ('dx', 'dy', 'size')]).clip(-2.5, 2.5)
+    jitter = spec.jitter * np.stack([_normal(seed, w, rows) for w in ('dx', 'dy', 'size')]).clip(-2, 2) * [[1.], [.6], [1.]]
     columns = dict(seed=_draw(seed, 'picture', rows) >> np.uint64(33), k=p['kind'], i=p['person'], o=p['outfit'], b=p['background'], a=p['angle'],
                    x=at['x'].round(4), z=at['z'].round(4), h=at['heading'].round(2), m=p['motion'], ph=at['phase'].round(5),
                    l=p['illumination'], w=p['weather'])
@@ -498,18 +506,25 @@ def render_seen(
     return render(shot._replace(others=())) if hidden and shot.others else picture
 
 # %% ../../nbs/29_specs.ipynb #e4c0d007
-_CHUNK = 96 # images of a piece of work, unless one person has more
+_CHUNK = 96 # images of a piece of work, at least, if there are as many
 
-def _pieces(people): # (n,) numbers of people, in order -> list of (first, last)
-    "Consecutive rows of whole people, at least a chunk; people with many images in several pieces."
-    ends = [*(np.flatnonzero(np.diff(people)) + 1).tolist(), len(people)]
-    pieces, start = [], 0
+def _order(spec, rows): # -> order in which to render, and the piece of work each is in, by order
+    "People one after the other; where everybody passes many places, 256 people in one place before the next."
+    p = _plan(spec, rows)
+    person = _person(spec, p['kind'], p['person'])
+    if any(f in ('location', 'camera') for f, _ in spec.grid):
+        order = np.lexsort((rows, person, p['background'], person // 256))
+        unit, cut = (person // 256 * 1000 + p['background'])[order], 512
+    elif spec.site: order, unit, cut = np.arange(len(rows)), person // _BLOCK, 1024
+    else: order, unit, cut = np.arange(len(rows)), person, 288
+    ends = [*(np.flatnonzero(np.diff(unit)) + 1).tolist(), len(rows)]
+    piece, start, n = np.zeros(len(rows), int), 0, 0
     for end in ends:
-        if end - start < _CHUNK and end != len(people): continue
-        cuts = [*range(start, end, 3 * _CHUNK), end]
-        pieces += list(zip(cuts, cuts[1:]))
-        start = end
-    return pieces
+        if end - start < _CHUNK and end != len(rows): continue
+        parts = -(-(end - start) // cut)
+        piece[start:end] = n + np.arange(end - start) * parts // (end - start)
+        start, n = end, n + parts
+    return order, piece
 
 def _put(folder, partial, name, data):
     "Write a file of the dataset; it is whole or not there."
@@ -527,10 +542,11 @@ def _png(array):
     return out.getvalue()
 
 # %% ../../nbs/29_specs.ipynb #c9752945
-def _render_piece(spec, rows, names, folder, number, masks):
+def _render_piece(spec, rows, folder, number, masks):
     "Render some rows, and write their images and ground truth; the number of images."
     partial, truth = os.path.join(folder, '.partial'), []
-    for shot, name in zip(_shots(spec, rows), names):
+    names = _names(spec, _plan(spec, rows))
+    for row, shot, name in zip(rows.tolist(), _shots(spec, rows), names):
         p = render_seen(shot)
         _put(folder, partial, name, p.jpeg)
         if masks:
@@ -539,8 +555,8 @@ def _render_piece(spec, rows, names, folder, number, masks):
             _put(folder, partial, f'parts/{stem}.png', _png(p.parts))
         seen, whole = int((p.mask > 0).sum()), int((p.full_mask > 0).sum())
         box = [0, 0, 0, 0] if p.bbox is None else [int(v) for v in p.bbox]
-        truth.append((seen / max(whole, 1), box, np.asarray(p.keypoints, 'float32').round(2).ravel().tolist(), float(p.viewpoint)))
-    truth = pd.DataFrame(truth, columns=['visible', 'bbox', 'keypoints', 'viewpoint']).astype(dict(visible='float32', viewpoint='float32'))
+        truth.append((row, seen / max(whole, 1), box, np.asarray(p.keypoints, 'float32').round(2).ravel().tolist(), float(p.viewpoint)))
+    truth = pd.DataFrame(truth, columns=['row', 'visible', 'bbox', 'keypoints', 'viewpoint']).astype(dict(visible='float32', viewpoint='float32'))
     with write_whole(os.path.join(partial, f'{number:06d}.parquet')) as f: truth.to_parquet(f, index=False)
     return len(rows)
 
@@ -564,7 +580,8 @@ def _claim(folder:Path, plan:dict):
 
 def _finish(dataset, rows, pieces, folder, masks):
     "records.parquet from the labels and the ground truth of all pieces."
-    truth = pd.concat([pd.read_parquet(folder/'.partial'/f'{k:06d}.parquet') for k in range(len(pieces))], ignore_index=True)
+    truth = pd.concat([pd.read_parquet(folder/'.partial'/f'{k:06d}.parquet') for k in range(pieces)], ignore_index=True)
+    truth = truth.sort_values('row').drop(columns='row').reset_index(drop=True)
     r = _table(dataset.spec, rows)
     stems = r.image.str.slice(stop=-4)
     if masks: truth = truth.assign(mask='masks/' + stems + '.png', parts='parts/' + stems + '.png')
@@ -595,33 +612,31 @@ def render_dataset(
                 spec=s._asdict(), images=len(rows), masks=masks, version=reid_nb.__version__)
     if _claim(folder, plan): return folder
     (folder/'.partial').mkdir(exist_ok=True)
-    who = _who(s, rows)
-    pieces = _pieces(_person(s, who['kind'], who['person']))
+    order, piece = _order(s, rows)
     done = {int(f.stem) for f in (folder/'.partial').glob('*.parquet')}
-    todo = [k for k in range(len(pieces)) if k not in done]
-    left = sum(pieces[k][1] - pieces[k][0] for k in todo)
+    todo = {k: rows[order[piece == k]] for k in range(piece[-1] + 1) if k not in done}
+    left = sum(map(len, todo.values()))
     need_space(folder, int(left * (600 + s.height * s.width * (.3 + .1 * masks))), f'Rendering {left:,} images of {s.name}')
-    _run(s, rows, pieces, todo, folder, masks, workers or len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else workers or os.cpu_count() or 1)
-    _finish(dataset, rows, pieces, folder, masks)
+    _run(s, todo, len(rows), folder, masks, workers or _processors())
+    _finish(dataset, rows, piece[-1] + 1, folder, masks)
     return folder
 
+def _processors(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
 # %% ../../nbs/29_specs.ipynb #488580a2
-def _run(spec, rows, pieces, todo, folder, masks, workers):
-    "All pieces, by this process or by others."
+def _run(spec, todo, total, folder, masks, workers):
+    "All pieces of work, by this process or by others."
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
-    def job(k):
-        mine = rows[slice(*pieces[k])]
-        return spec, mine, list(_names(spec, _plan(spec, mine))), str(folder), k, masks
-    with progress(total=sum(b - a for a, b in pieces), what=spec.name, unit=' images') as bar:
-        bar.update(sum(b - a for a, b in pieces) - sum(pieces[k][1] - pieces[k][0] for k in todo))
-        if workers == 1 or len(todo) == 1:
-            for k in todo: bar.update(_render_piece(*job(k)))
+    jobs = [(spec, rows, str(folder), k, masks) for k, rows in todo.items()]
+    with progress(total=total, initial=total - sum(map(len, todo.values())), what=spec.name, unit=' images') as bar:
+        if workers == 1 or len(jobs) == 1:
+            for job in jobs: bar.update(_render_piece(*job))
             return
-        with ProcessPoolExecutor(min(workers, max(len(todo), 1)), mp_context=get_context('spawn')) as pool:
+        with ProcessPoolExecutor(max(min(workers, len(jobs)), 1), mp_context=get_context('spawn')) as pool:
             try:
-                for f in as_completed([pool.submit(_render_piece, *job(k)) for k in todo]): bar.update(f.result())
+                for f in as_completed([pool.submit(_render_piece, *job) for job in jobs]): bar.update(f.result())
             except BrokenProcessPool as e:
                 raise OSError('A worker stopped, perhaps for lack of memory. What is finished is kept; the same call goes on from '
                               "there. (In a script, render_dataset must be called under `if __name__ == '__main__':`.)") from e
