@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['Part', 'STEEL', 'DARK', 'WHITE', 'RUBBER', 'WOOD', 'VEHICLES', 'CARS', 'LEAVES', 'quads', 'join', 'flatten', 'place',
-           'wall', 'ground', 'box', 'lathe', 'tube', 'disc', 'cards', 'bicycle', 'car', 'motorcycle', 'tree',
-           'bare_tree', 'conifer', 'palm', 'hedge', 'bush', 'rock', 'bench', 'bin_', 'bollard', 'lamp_post', 'handrail',
-           'fence', 'pickets', 'stairs', 'road_sign', 'traffic_light', 'board', 'advert_column', 'stall', 'planter',
-           'phone_box', 'parasol', 'table', 'chair', 'shelter', 'barrier', 'cone', 'container', 'skip', 'vending']
+           'wall', 'ground', 'slab_ground', 'box', 'lathe', 'tube', 'disc', 'cards', 'bicycle', 'car', 'motorcycle',
+           'tree', 'bare_tree', 'conifer', 'palm', 'hedge', 'bush', 'rock', 'bench', 'bin_', 'bollard', 'lamp_post',
+           'handrail', 'fence', 'pickets', 'stairs', 'road_sign', 'traffic_light', 'poster', 'board', 'advert_column',
+           'stall', 'planter', 'phone_box', 'parasol', 'table', 'chair', 'shelter', 'barrier', 'cone', 'container',
+           'skip', 'vending']
 
 # %% ../../nbs/26a_objects.ipynb #f33caac1
 import math
@@ -88,12 +89,27 @@ def ground(
     step=8. # cut into squares of about that side
 ) -> Part:
     "A level face seen from above; its texture is fixed to the world, so that neighbours continue it."
-    nx, nz = max(1, round((x1 - x0) / step)), max(1, round((z1 - z0) / step))
-    gx, gz = np.linspace(x0, x1, nx + 1), np.linspace(z0, z1, nz + 1)
-    a, b = np.meshgrid(np.arange(nx), np.arange(nz))
-    a, b = a.ravel(), b.ravel()
-    xs, zs = np.stack([gx[a], gx[a + 1], gx[a + 1], gx[a]], 1), np.stack([gz[b + 1], gz[b + 1], gz[b], gz[b]], 1)
+    gx, gz = (np.linspace(a, b, max(1, round((b - a) / step)) + 1) for a, b in ((x0, x1), (z0, z1)))
+    xs, zs = _squares(gx, gz)
     return quads(np.stack([xs, np.full_like(xs, y), zs], -1), surface, np.stack([xs, -zs], -1) / surface.metres)
+
+def _squares(gx, gz): # the corners of every square of a grid, each (N, 4)
+    a, b = (q.ravel() for q in np.meshgrid(np.arange(len(gx) - 1), np.arange(len(gz) - 1)))
+    return np.stack([gx[a], gx[a + 1], gx[a + 1], gx[a]], 1), np.stack([gz[b + 1], gz[b + 1], gz[b], gz[b]], 1)
+
+def slab_ground(
+    r:np.random.Generator,
+    x0, z0, x1, z1,
+    surface:Surface,
+    slabs, # how many of them the texture holds in a row and in a column
+    y=0.
+) -> Part:
+    "The same for a regular pattern of slabs: each repetition is shifted by whole slabs, so that no pattern of stains repeats."
+    m = surface.metres
+    gx, gz = (np.unique(np.r_[a, np.arange(np.ceil(a / m + 1e-6), np.floor(b / m - 1e-6) + 1) * m, b]) for a, b in ((x0, x1), (z0, z1)))
+    xs, zs = _squares(gx, gz)
+    shift = r.integers(0, slabs, (len(xs), 1, 2)) / slabs
+    return quads(np.stack([xs, np.full_like(xs, y), zs], -1), surface, np.stack([xs, -zs], -1) / m + shift)
 
 def box(
     x0, y0, z0, x1, y1, z1,
@@ -176,7 +192,7 @@ def _plain(*colour, glow=0., cutout=0) -> Surface: # painted metal, plastic, clo
 
 STEEL, DARK, WHITE, RUBBER = _plain(158, 160, 162), _plain(46, 48, 50), _plain(222, 221, 216), _plain(28, 28, 30)
 WOOD = Surface('planks', (142, 104, 68), (60, 44, 30), .9)
-VEHICLES = ((36, 38, 42), (214, 215, 214), (150, 153, 156), (128, 26, 28), (34, 52, 96), (92, 95, 98), (196, 192, 176), (44, 84, 62), (178, 122, 40))
+VEHICLES = ((36, 38, 42), (214, 215, 214), (150, 153, 156), (222, 222, 220), (58, 60, 64), (92, 95, 98), (186, 186, 184), (128, 26, 28), (34, 52, 96), (112, 104, 92), (44, 74, 62))
 
 def bicycle(colour=(40, 70, 130)) -> Part:
     "1.1 m high, 1.75 m long, its front wheel at +z."
@@ -190,9 +206,9 @@ def bicycle(colour=(40, 70, 130)) -> Part:
     saddle = box(-.08, .92, -.38, .08, .98, -.1, RUBBER)
     rim = Surface('spokes', (176, 176, 176), (24, 24, 26), size=128, cutout=1)
     wheels = cards([rear, front], [[0, 0, .34]] * 2, [[0, .34, 0]] * 2, rim)
-    a = np.linspace(0, 2 * np.pi, 13)
-    tyre = np.stack([0 * a, .33 * np.cos(a), .33 * np.sin(a)], 1)
-    tyres = [tube(tyre + p, .02, RUBBER, 3) for p in (rear, front)]
+    tyre = place(lathe([(.335, -.022), (.335, .022)], 12, RUBBER._replace(cutout=2)))
+    tyre = tyre._replace(vertices=np.ascontiguousarray(tyre.vertices[:, [1, 0, 2]]))
+    tyres = place(tyre, 0., [-.53, .53], 0., .34)
     basket = Surface('grid', (120, 120, 122), metres=.35, size=64, cutout=1)
     rest = [box(-.17, .74, .42, .17, .98, .68, basket), box(-.06, .70, -.75, .06, .72, -.3, STEEL), box(-.03, .2, -.2, .13, .24, .06, DARK)]
     return join([frame, bars, saddle, wheels, tyres, rest])
@@ -281,7 +297,7 @@ def tree(
     height=7., # metres
     crown=2.4, # its radius, metres
     leaves='summer', # one of LEAVES
-    clear=2.3 # where the crown begins, metres
+    clear=2.8 # where the crown begins, metres
 ) -> Part:
     "A broad-leaved tree: trunk, some boughs, and a crown of cut-out leaves."
     rind, top = Surface('bark', (122, 106, 90), (58, 48, 40), .8, 64, int(r.integers(3))), height - crown * .8
@@ -434,9 +450,14 @@ def traffic_light() -> Part:
              enumerate((((40, 170, 90), 1.), ((70, 60, 20), 0.), ((80, 20, 20), 0.)))]
     return join([lathe([(.06, 0), (.05, 3.2)], 7, DARK), box(-.15, 2.42, -.1, .15, 3.2, .14, DARK), lamps])
 
+def poster(r, glow=0.) -> Surface:
+    "One of a dozen posters."
+    k = int(r.integers(12))
+    return Surface('poster', GOODS[k % 8], GOODS[(3 * k + 1) % 8], size=128, seed=k, glow=glow)
+
 def board(r, width=1.2, height=1.8, low=.6, both=True) -> Part:
     "A poster in a case on two legs, lit at night."
-    bill = lambda: Surface('poster', tuple(GOODS[r.integers(8)]), tuple(GOODS[r.integers(8)]), width, 128, int(r.integers(1000)), .7)
+    bill = lambda: poster(r, .7)
     face = quads([[[-width / 2, low, .08], [width / 2, low, .08], [width / 2, low + height, .08], [-width / 2, low + height, .08]]], bill(),
                  [[[0, 0], [1, 0], [1, 1], [0, 1]]])
     back = place(face._replace(surfaces=(bill(),)), turn=180.) if both else []
@@ -444,7 +465,7 @@ def board(r, width=1.2, height=1.8, low=.6, both=True) -> Part:
                  [box(x - .05, 0, -.05, x + .05, low, .05, DARK) for x in (-width * .4, width * .4)]])
 
 def advert_column(r) -> Part:
-    bill = Surface('poster', tuple(GOODS[r.integers(8)]), tuple(GOODS[r.integers(8)]), 1.6, 128, int(r.integers(1000)))
+    bill = poster(r)._replace(metres=1.6)
     return join([lathe([(.66, 0), (.66, .35)], 14, _plain(90, 92, 90)), lathe([(.6, .35), (.6, 2.7)], 14, bill),
                  lathe([(.72, 2.7), (.72, 2.9), (.3, 3.2), (0, 3.3)], 14, _plain(60, 84, 66))])
 
@@ -456,12 +477,12 @@ def stall(r, width=2.6) -> Part:
     roof = quads([[[-w - .15, 2.15, 1.], [w + .15, 2.15, 1.], [w + .15, 2.75, -.2], [-w - .15, 2.75, -.2]],
                   [[-w - .15, 2.75, -.2], [w + .15, 2.75, -.2], [w + .15, 2.2, -1.1], [-w - .15, 2.2, -1.1]],
                   [[-w - .15, 1.92, 1.], [w + .15, 1.92, 1.], [w + .15, 2.15, 1.], [-w - .15, 2.15, 1.]]], cloth)
-    fruit = Surface('crates', metres=1.2, seed=int(r.integers(1000)))
+    fruit = Surface('crates', metres=1.2, seed=int(r.integers(3)))
     table = [quads([[[-w, .72, .55], [w, .72, .55], [w, .98, -.35], [-w, .98, -.35]]], fruit),
              quads([[[-w, 0, .55], [w, 0, .55], [w, .72, .55], [-w, .72, .55]]], cloth._replace(cutout=0, seed=5)),
              box(-w, 0, -.35, w, .9, .5, DARK)]
     boxes = [box(x, 0, .7, x + .5, .3, 1.05, WOOD, fruit) for x in r.uniform(-w, w - .5, 2)]
-    return join([posts, roof, table, boxes, box(-w, 0, -.95, w, 1.7, -.9, Surface('shelf', (150, 140, 120), metres=1.6, seed=int(r.integers(1000))))])
+    return join([posts, roof, table, boxes, box(-w, 0, -.95, w, 1.7, -.9, Surface('shelf', (150, 140, 120), metres=1.6, seed=int(r.integers(3))))])
 
 # %% ../../nbs/26a_objects.ipynb #f47460af
 def planter(r, length=1.4, width=.6, height=.55, leaves='summer', blossoms=False) -> Part:
@@ -513,5 +534,5 @@ def skip(colour=(60, 96, 70)) -> Part: # a rubbish container on wheels
 
 def vending(r) -> Part:
     return join([box(-.5, 0, -.4, .5, 1.85, .4, _plain(*GOODS[[0, 2, 4][r.integers(3)]])),
-                 quads([[[-.42, .5, .41], [.25, .5, .41], [.25, 1.7, .41], [-.42, 1.7, .41]]], Surface('bottles', (200, 200, 190), size=128, seed=int(r.integers(99)), glow=.8),
+                 quads([[[-.42, .5, .41], [.25, .5, .41], [.25, 1.7, .41], [-.42, 1.7, .41]]], Surface('bottles', (200, 200, 190), size=128, seed=int(r.integers(3)), glow=.8),
                        [[[0, 0], [1, 0], [1, 1], [0, 1]]]), box(.3, 1., .39, .44, 1.4, .42, DARK)])

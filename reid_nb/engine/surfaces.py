@@ -410,8 +410,8 @@ def office_windows(r, size, colour, ink): # ribbons of glass
 
 @_painter
 def curtain_wall(r, size, colour, ink): # glass from floor to floor; colour: mullions, ink: glass
-    sky = np.clip(.5 + .35 * noise(r, size, 2.) + np.linspace(.3, -.3, size)[:, None], 0, 1)
-    t = _mix(_rgb(ink, .55), _rgb(ink, 1.7), sky)
+    sky = np.clip(.5 + .22 * noise(r, size, 2.) + np.linspace(.3, -.3, size)[:, None], 0, 1)
+    t = _mix(_rgb(ink, .5), _rgb(ink, 1.4), sky)
     y, x = np.mgrid[:size, :size] * 4 / size
     tone = (.12 * r.standard_normal((4, 4))).astype(np.float32)[y.astype(int), x.astype(int)]
     t = t * (1 + tone)[..., None]
@@ -760,7 +760,7 @@ def marking(r, size, colour, ink): # road paint, worn through in places
 @_painter
 def patch(r, size, colour, ink): # a ragged stain
     y, x = np.mgrid[:size, :size] / size * 2 - 1
-    return np.dstack([_tone(colour, _wear(r, size, 1.8)), 255. * (np.hypot(x, y) + .22 * noise(r, size, 1.4) < .68)])
+    return np.dstack([_tone(colour, _wear(r, size, 1.8)), 255. * (np.hypot(x, y) + .16 * noise(r, size, 1.9) < .68)])
 
 @_painter
 def manhole(r, size, colour, ink):
