@@ -109,7 +109,7 @@ def tone_table(
     knee = .75
     light = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee))))
     value = np.where(light < .0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - .055)
-    return (255 * np.clip((value ** gamma - .42) * contrast * 1.12 + .42, 0, 1)).astype(np.float32)
+    return (255 * np.clip((value ** gamma - .42) * contrast * 1.25 + .42, 0, 1)).astype(np.float32)
 
 # %% ../../nbs/27b_cameras.ipynb #c3be93f3
 _grain = rng(0, 'grain').standard_normal((512, 512)).astype(np.float32)
@@ -168,11 +168,11 @@ def camera_effects(
     corner = math.hypot(frame_height, frame_width) / 2
     vignette = np.array([(window[0] - frame_width / 2) / corner, (window[1] - frame_height / 2) / corner, (window[3] - window[1]) / height / corner])
     values, out = np.empty_like(image), np.empty(image.shape, np.uint8)
-    saturation, noise = camera.saturation * (1 - .35 * dark), camera.noise * (.6 + 1. * dark)
+    saturation, noise = camera.saturation * (.9 - .35 * dark), camera.noise * (.4 + 1. * dark)
     _develop(image, scale, tone_table(float(camera.gamma), float(camera.contrast)), saturation, vignette, _grain, draw.integers(0, 512, 2), noise,
              min(1., pixel * .8), values)
     reach = min(3., max(.8, 1.3 * pixel))
-    _sharpen(values, blur(values, reach, reach), .45 + .25 * min(2., camera.blur), out)
+    _sharpen(values, blur(values, reach, reach), .7 + .3 * min(2., camera.blur), out)
     file = io.BytesIO()
     Image.fromarray(out).save(file, 'JPEG', quality=int(np.clip(round(camera.quality + draw.normal(0, 4)), 20, 96)))
     return np.asarray(Image.open(file)), file.getvalue()

@@ -16,7 +16,7 @@ from .raster import (camera_matrix, cast, corner_weights, fit_sun, project, rast
                                    sun_axes, window_matrix)
 
 # %% ../../nbs/25b_frames.ipynb #6313f88d
-Frame = namedtuple('Frame', ['albedo', # (h, w, 3) uint8, sRGB
+Frame = namedtuple('Frame', ['albedo', # (n h, n w, 3) uint8, sRGB; may be finer than the rest, n = 1 or 2
                              'normal', # (h, w, 3) int8, towards the camera, 127 is 1
                              'inverse_depth', # (h, w) float32, 1/m along the view; 0 is sky
                              'occlusion', # (h, w) uint8, 255 sees all of the sky
@@ -29,7 +29,7 @@ LAMP_WHITE = 8. # lamp light is kept as a square root: 255 means this much
 
 # %% ../../nbs/25b_frames.ipynb #ebccea6a
 @compiled
-def _surfaces(points, mesh, textures, glow, triangle, matrix, position, focal, albedo, normal, glows):
+def _surfaces(points, mesh, textures, glow, triangle, position, focal, albedo, normal, glows):
     "Fill in colour, direction and glow of every pixel that shows a triangle."
     colour, spare = np.empty(3), np.empty(3)
     height, width = triangle.shape
@@ -60,6 +60,9 @@ def _surfaces(points, mesh, textures, glow, triangle, matrix, position, focal, a
             glows[y, x] = min(255, round(glow[m] * 63.75))
 
 # %% ../../nbs/25b_frames.ipynb #159f8d7b
+_turn = 2.4 * np.arange(12) + .8 * np.arange(4)[:, None] # the golden angle, from point to point
+_disc = np.stack([np.cos(_turn), np.sin(_turn)], -1) * np.sqrt((np.arange(12) + .5) / 12)[:, None] # (4, 12, 2)
+
 @compiled
 def pixel_ray(inverse, x, y):
     "The view through a pixel, per metre of depth; `inverse` is the inverse of the matrix's first three columns."
@@ -67,7 +70,7 @@ def pixel_ray(inverse, x, y):
             inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2])
 
 @compiled
-def _occlusion(inverse_depth, normal, inverse, focal, out):
+def _occlusion(inverse_depth, normal, inverse, focal, disc, out):
     "Ambient occlusion of every pixel from the depths around it."
     height, width = inverse_depth.shape
     reach = .8
@@ -80,9 +83,9 @@ def _occlusion(inverse_depth, normal, inverse, focal, out):
             dx, dy, dz = pixel_ray(inverse, x + .5, y + .5)
             radius, hidden = min(reach * focal * near, 90.), 0.
             if radius < 1: continue
+            turn = (x & 1) + 2 * (y & 1)
             for s in range(12):
-                turn, far = 2.4 * s + .8 * ((x & 1) + 2 * (y & 1)), radius * math.sqrt((s + .5) / 12)
-                i, j = int(x + far * math.cos(turn)), int(y + far * math.sin(turn))
+                i, j = int(x + radius * disc[turn, s, 0]), int(y + radius * disc[turn, s, 1])
                 if i < 0 or j < 0 or i >= width or j >= height or inverse_depth[j, i] <= 0: continue
                 ex, ey, ez = pixel_ray(inverse, i + .5, j + .5)
                 z = 1 / inverse_depth[j, i]
@@ -124,44 +127,57 @@ def _lamp_light(inverse_depth, normal, inverse, position, lamps, out):
             for k in range(3): out[y, x, k] = min(255, round(255 * math.sqrt(light[k] / LAMP_WHITE)))
 
 # %% ../../nbs/25b_frames.ipynb #e5506b75
+def _visibility(scene, matrix, shape):
+    "Points, inverse depth and triangles of a scene."
+    points, depth, triangle = np.empty_like(scene.mesh.vertices), np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
+    project(scene.mesh.vertices, matrix, points)
+    rasterise(points, scene.mesh, scene.textures, scene.cutout, 0, depth, triangle, np.zeros(len(scene.mesh.faces), np.uint8))
+    return points, depth, triangle
+
 def make_frame(
     scene, # with mesh, textures, glow, cutout, lamps
     camera, # with position, yaw, pitch, focal, frame
     window, # (x0, y0, x1, y1), the part wanted, in pixels of the camera's frame
-    height:int, width:int # pixels of the result
+    height:int, width:int, # pixels of the result
+    fine:int=1 # 2 draws the colours at twice that size: they are what the eye sees, and cost least
 ) -> Frame:
     "The static scene through a window of a camera's frame."
-    matrix = window_matrix(camera_matrix(camera.position, camera.yaw, camera.pitch, camera.focal, camera.frame),
-                           window, height, width)
-    position, inverse = np.array(camera.position, float), np.linalg.inv(matrix[:, :3])
+    view = lambda n: window_matrix(camera_matrix(camera.position, camera.yaw, camera.pitch, camera.focal, camera.frame),
+                                   window, n * height, n * width)
+    matrix, position, shape = view(1), np.array(camera.position, float), (height, width)
     focal = camera.focal * camera.frame[0] * math.sqrt(height * width / ((window[2] - window[0]) * (window[3] - window[1])))
-    mesh, shape = scene.mesh, (height, width)
-    points, depth, triangle = np.empty_like(mesh.vertices), np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
-    project(mesh.vertices, matrix, points)
-    rasterise(points, mesh, scene.textures, scene.cutout, 0, depth, triangle, np.zeros(len(mesh.faces), np.uint8))
-    frame = Frame(np.zeros((*shape, 3), np.uint8), np.zeros((*shape, 3), np.int8), depth, np.empty(shape, np.uint8),
-                  np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8), matrix, position, np.array(window, float))
-    _surfaces(points, mesh, scene.textures, scene.glow, triangle, matrix, position, focal, frame.albedo, frame.normal, frame.glow)
-    _occlusion(depth, frame.normal, inverse, focal, frame.occlusion)
+    points, depth, triangle = _visibility(scene, matrix, shape)
+    empty = lambda n, kind, *more: np.zeros((n * height, n * width, *more), kind)
+    frame = Frame(empty(1, np.uint8, 3), empty(1, np.int8, 3), depth, empty(1, np.uint8), empty(1, np.uint8, 3), empty(1, np.uint8),
+                  matrix, position, np.array(window, float))
+    _surfaces(points, scene.mesh, scene.textures, scene.glow, triangle, position, focal, frame.albedo, frame.normal, frame.glow)
+    inverse = np.linalg.inv(matrix[:, :3])
+    _occlusion(depth, frame.normal, inverse, focal, _disc, frame.occlusion)
     _lamp_light(depth, frame.normal, inverse, position, scene.lamps, frame.lamp)
+    if fine == 1: return frame
+    points, _, triangle = _visibility(scene, view(fine), (fine * height, fine * width))
+    frame = frame._replace(albedo=empty(fine, np.uint8, 3))
+    _surfaces(points, scene.mesh, scene.textures, scene.glow, triangle, position, fine * focal, frame.albedo,
+              empty(fine, np.int8, 3), empty(fine, np.uint8))
     return frame
 
 # %% ../../nbs/25b_frames.ipynb #4fc46333
-SunMap = namedtuple('SunMap', ['shadows', # (1, n, n) float32
-                               'matrices']) # (1, 3, 4) float64
+SunMap = namedtuple('SunMap', ['shadows', # (1, n, n) int16, centimetres towards the sun
+                               'matrices']) # (1, 3, 4) float64, to cells and centimetres
 
 def make_sun_map(
     scene, # with mesh, textures, cutout, walk
     towards, # (3,) unit vector to the sun
-    side:int=1024, # cells of the map's side
-    margin:float=12. # metres around the walk area
+    side:int=640, # cells of the map's side
+    margin:float=10. # metres around the walk area
 ) -> SunMap:
     "The shadows that the static scene casts."
     x0, z0, x1, z1 = (*scene.walk[:, :2].min(0) - margin, *scene.walk[:, 2:].max(0) + margin)
-    corners = np.array([[x, y, z] for x in (x0, x1) for y in (0, 3) for z in (z0, z1)], np.float32)
-    matrix, shadow = np.zeros((3, 4)), np.full((side, side), -1e9, np.float32)
+    corners = np.array([[x, y, z] for x in (x0, x1) for y in (0, 2) for z in (z0, z1)], np.float32)
+    matrix, shadow = np.zeros((3, 4)), np.full((side, side), -320., np.float32)
     fit_sun(corners, sun_axes(towards), side, matrix)
     points = np.empty_like(scene.mesh.vertices)
     project(scene.mesh.vertices, matrix, points)
     cast(points, scene.mesh, scene.textures, scene.cutout, shadow)
-    return SunMap(shadow[None], matrix[None])
+    matrix[2] *= 100
+    return SunMap((100 * shadow).clip(-32000, 32000).round().astype(np.int16)[None], matrix[None])

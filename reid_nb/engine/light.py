@@ -156,7 +156,7 @@ Casters = namedtuple('Casters', ['shadows', # (P, n, n) float32, a shadow map fo
 @compiled
 def _sun_reaches(sun_map, casters, x, y, z, bias):
     "How much of the sun comes past houses and people."
-    reach = lit(sun_map.shadows, sun_map.matrices, 0, x, y, z, .12)
+    reach = lit(sun_map.shadows, sun_map.matrices, 0, x, y, z, 14.)
     for p in range(len(casters.shadows)):
         if reach > 0: reach *= lit(casters.shadows, casters.matrices, p, x, y, z, bias)
     return reach
@@ -175,8 +175,7 @@ def _open_sky(contacts, x, y, z):
 @compiled
 def shade_backdrop(
     frame, # Frame
-    x0, y0, # first pixel of the frame to colour
-    step, # take every step-th pixel
+    x0, y0, # first pixel to colour, counted in the frame's albedo
     light, # Light
     sun_map, # SunMap of the scene
     casters, # Casters
@@ -192,10 +191,11 @@ def shade_backdrop(
     for c in range(len(contacts)):
         left, right = min(left, contacts[c, 0] - 1), max(right, contacts[c, 0] + 1)
         front, back = min(front, contacts[c, 1] - 1), max(back, contacts[c, 1] + 1)
+    fine = frame.albedo.shape[0] // frame.normal.shape[0]
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            j, i = y0 + y * step, x0 + x * step
-            dx, dy, dz = pixel_ray(inverse, i + .5, j + .5)
+            j, i = (y0 + y) // fine, (x0 + x) // fine
+            dx, dy, dz = pixel_ray(inverse, (x0 + x + .5) / fine, (y0 + y + .5) / fine)
             length, near = math.sqrt(dx * dx + dy * dy + dz * dz), frame.inverse_depth[j, i]
             if near <= 0:
                 sky_colour(light, noise, dx / length, dy / length, dz / length, colour)
@@ -217,7 +217,7 @@ def shade_backdrop(
             if light.fog * length > .01 * near: fog = _fog_share(light, length / near)
             up = .5 + .5 * ny
             for k in range(3):
-                own = linear[frame.albedo[j, i, k]]
+                own = linear[frame.albedo[y0 + y, x0 + x, k]]
                 albedo = own * (1 - .55 * wet)
                 albedo += (.80 - albedo) * snow
                 lamp = np.float64(frame.lamp[j, i, k])

@@ -310,10 +310,10 @@ def cast(
 # %% ../../nbs/25_raster.ipynb #d64a4d8e
 @compiled
 def lit(
-    shadows, matrices, # (M, n, n) float32, (M, 3, 4) float64: maps
+    shadows, matrices, # (M, n, n), (M, 3, 4) float64: maps
     m, # which of them
     x, y, z, # a point, metres
-    bias # metres that an occluder must be above the point
+    bias # how far above the point an occluder must be, in the map's unit
 ): # 0 in the shadow .. 1 in the sun; 1 outside of the map
     "How much of the sun reaches a point."
     n = shadows.shape[1]

@@ -80,30 +80,32 @@ def _plain(value):
     return type(value)(*map(_plain, value)) if hasattr(value, '_fields') else value
 
 # %% ../../nbs/28_render.ipynb #154673ea
-@_keep(110)
+@_keep(90)
 def _person(number, season, fixed): return _plain(make_person(draw_attributes(number, season, **dict(fixed))))
 
-@_keep(120)
+@_keep(90)
 def _scene(name, cameras): return _plain(make_scene(name, cameras=cameras))
 
 @_keep(60)
-def _sun_map(name, cameras, illumination):
-    return make_sun_map(_scene(name, cameras), make_light(illumination, 'sunny').towards)
-
-@_keep(130)
-def _frame(name, cameras, camera, window, height, width):
+def _site(name, cameras): # what every picture needs of a scene, without its mesh and textures: shadows of all hours are small
     scene = _scene(name, cameras)
-    return make_frame(scene, scene.cameras[camera], window, height, width)
+    sun_maps = [make_sun_map(scene, make_light(i, 'sunny').towards, **(dict(side=8) if scene.indoor else {})) for i in ILLUMINATIONS]
+    return scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, tuple(sun_maps)
+
+@_keep(110)
+def _frame(name, cameras, camera, window, height, width, fine):
+    scene = _scene(name, cameras)
+    return make_frame(scene, scene.cameras[camera], window, height, width, fine)
 
 # %% ../../nbs/28_render.ipynb #b204fc11
 @_keep(1)
 def _mean_light(name, cameras, camera, illumination, weather):
-    scene = _scene(name, cameras)
-    height, width = scene.cameras[camera].frame
-    frame = _frame(name, cameras, camera, (0, 0, width, height), 48, 48 * width // height)
-    light, out = make_light(illumination, weather, scene.indoor), np.empty((48, 48 * width // height, 3), np.float32)
+    views, _, indoor, sun_maps = _site(name, cameras)
+    height, width = views[camera].frame
+    frame = _frame(name, cameras, camera, (0, 0, width, height), 48, 48 * width // height, 1)
+    light, out = make_light(illumination, weather, indoor), np.empty((48, 48 * width // height, 3), np.float32)
     nobody = Casters(np.zeros((0, 8, 8), np.float32), np.zeros((0, 3, 4)), np.zeros((0, 4)))
-    shade_backdrop(frame, 0, 0, 1, light, _sun_map(name, cameras, illumination), nobody, _noise, _linear, out)
+    shade_backdrop(frame, 0, 0, light, sun_maps[ILLUMINATIONS.index(illumination)], nobody, _noise, _linear, out)
     bright = out @ np.array([.3, .59, .11], np.float32)
     return float(np.minimum(bright, 3 * np.median(bright)).mean())
 
@@ -148,7 +150,7 @@ def crop_window(
         raise ValueError(f'The person is outside of the frame: the box is {x0:.0f}..{x1:.0f} by {y0:.0f}..{y1:.0f}, the '
                          f'frame {frame[1]} by {frame[0]} pixels. Move the person into the camera\'s region.')
     h, w = (y1 - y0) * (1.05 + crop[2]), (x1 - x0) * (1.03 + crop[2])
-    squeeze = min(max(w / (h * width / height), 1.), 1.1)
+    squeeze = min(max(w / (h * width / height), .9), 1.1)
     h = max(h, w * height / width / squeeze)
     h = min(h, frame[0], frame[1] * height / width / squeeze)
     w = h * width / height * squeeze
@@ -171,14 +173,13 @@ def _region_window(camera):
 
 def _frame_for(shot, cameras, camera, window):
     "A frame that holds the window in fitting detail."
-    need = .9 * shot.height / (window[3] - window[1]) * camera.frame[0] # lines of a frame as fine as the picture
+    need = .85 * shot.height / (window[3] - window[1]) * camera.frame[0] # lines of a frame as fine as the picture
     region = _region_window(camera)
     inside = region[0] <= window[0] and region[1] <= window[1] and window[2] <= region[2] and window[3] <= region[3]
-    lines = next((n for n in (270, 540, 1080) if n >= need), 1080)
     if inside and need < 1700:
-        scale = lines / camera.frame[0]
+        scale = (270 if need <= 270 else 540) / camera.frame[0]
         size = round((region[3] - region[1]) * scale), round((region[2] - region[0]) * scale)
-        return _frame(shot.scene, cameras, shot.camera, region, *size)
+        return _frame(shot.scene, cameras, shot.camera, region, *size, 1 + (need > 540))
     grow = 4 * (window[3] - window[1]) / shot.height
     around = window[0] - grow, window[1] - grow, window[2] + grow, window[3] + grow
     return make_frame(_scene(shot.scene, cameras), camera, around, shot.height + 8, shot.width + 8)
@@ -253,8 +254,8 @@ def _check(shot):
     known_name(shot.scene, SCENES, 'scene'), known_name(shot.illumination, ILLUMINATIONS, 'illumination')
     known_name(shot.weather, WEATHERS, 'weather'), known_name(shot.motion, MOTIONS, 'motion')
     for other in shot.others: known_name(other[4], MOTIONS, 'motion')
-    if not (16 <= shot.height <= 2048 and 16 <= shot.width <= 2048):
-        raise ValueError(f'A picture of {shot.height} x {shot.width} pixels cannot be rendered: height and width should be 16 to 2048.')
+    if not (16 <= shot.height <= 2160 and 8 <= shot.width <= 2160):
+        raise ValueError(f'A picture of {shot.height} x {shot.width} pixels cannot be rendered: it should be 16 x 8 to 2160 x 2160.')
     if shot.camera < 0: raise ValueError(f'There is no camera {shot.camera}: cameras are counted from 0.')
     if not np.isfinite([shot.x, shot.z, shot.heading, shot.phase, *shot.crop]).all() or shot.crop[2] <= -.9:
         raise ValueError('Position, heading, phase and crop of a shot should be finite numbers, and the crop\'s scale above -0.9.')
@@ -312,11 +313,11 @@ def _colour(figures, buffer, window, frame, light, sun_map, lamps, mean):
         p = f.person
         shade_person(buffer.triangle, first, points, f.vertices, f.normals, p.occlusion, p.mesh, p.textures, p.gloss, level, frame.position,
                      light, sun_map, casters, near, _noise, _linear, people)
-    x, y, sx, sy = _place(frame, window, height, width)
-    x0, y0 = max(0, int(x) - 1), max(0, int(y) - 1)
-    x1, y1 = min(frame.inverse_depth.shape[1], int(x + sx * width) + 2), min(frame.inverse_depth.shape[0], int(y + sy * height) + 2)
+    fine, (last_y, last_x) = len(frame.albedo) // len(frame.normal), frame.albedo.shape[:2]
+    x, y, sx, sy = (fine * v for v in _place(frame, window, height, width))
+    x0, y0, x1, y1 = max(0, int(x) - 1), max(0, int(y) - 1), min(last_x, int(x + sx * width) + 2), min(last_y, int(y + sy * height) + 2)
     backdrop, image = np.empty((y1 - y0, x1 - x0, 3), np.float32), np.empty((height // 2, width // 2, 3), np.float32)
-    shade_backdrop(frame, x0, y0, 1, light, sun_map, casters, _noise, _linear, backdrop)
+    shade_backdrop(frame, x0, y0, light, sun_map, casters, _noise, _linear, backdrop)
     resolve(people, buffer.triangle, backdrop, x - x0, y - y0, sx, sy, mean * 6, image)
     return image
 
@@ -328,9 +329,9 @@ def render(
     unknown word, an impossible size, or a person outside of the camera's frame."""
     _check(shot)
     cameras = 12 * (1 + int(shot.camera) // 12)
-    scene = _scene(shot.scene, cameras)
-    if shot.camera >= len(scene.cameras): raise ValueError(f"The scene '{shot.scene}' has no camera {shot.camera}, only {len(scene.cameras)}.")
-    camera, light = scene.cameras[shot.camera], make_light(shot.illumination, shot.weather, scene.indoor)
+    views, lamps, indoor, sun_maps = _site(shot.scene, cameras)
+    if shot.camera >= len(views): raise ValueError(f"The scene '{shot.scene}' has no camera {shot.camera}, only {len(views)}.")
+    camera, light = views[shot.camera], make_light(shot.illumination, shot.weather, indoor)
     figure = _figure(_person(shot.person, shot.season, tuple(map(tuple, shot.fixed))), shot.person, shot.x, shot.z, shot.heading, shot.motion,
                      shot.phase, shot.seed)
     matrix = camera_matrix(camera.position, camera.yaw, camera.pitch, camera.focal, camera.frame)
@@ -342,10 +343,10 @@ def render(
     figures = [figure] + [_figure(_person(o[0], shot.season, ()), o[0], *o[1:6], o[0]) for o in shot.others
                           if _matters(matrix, camera, window, light, o[1], o[2])]
     frame = _frame_for(shot, cameras, camera, window)
-    sun_map = _sun_map(shot.scene, cameras, shot.illumination)
+    sun_map = sun_maps[ILLUMINATIONS.index(shot.illumination)]
     mean = _mean_light(shot.scene, cameras, shot.camera, shot.illumination, shot.weather)
     buffer, truth = _draw(figures, matrix, window, frame, shot.height, shot.width)
-    image = _colour(figures, buffer, window, frame, light, sun_map, scene.lamps, mean)
+    image = _colour(figures, buffer, window, frame, light, sun_map, lamps, mean)
     image, jpeg = camera_effects(image, camera, light, window, mean, shot.seed)
     azimuth = math.degrees(math.atan2(camera.position[0] - shot.x, camera.position[2] - shot.z))
     return Picture(image, *truth, (azimuth - shot.heading) % 360, jpeg)
