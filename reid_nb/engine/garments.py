@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Piece', 'ARMS', 'SHELL_ANGLES', 'SHELL_ROWS', 'dense_weights', 'fit_garment', 'clip', 'keep_faces', 'armness',
            'down_the_arm', 'cut_sleeves', 'shell', 'push_out', 'normals', 'chart', 'grow_top', 'grow_skirt',
-           'grow_trousers', 'chart_legs']
+           'grow_trousers', 'chart_legs', 'lengthen', 'upper_edge']
 
 # %% ../../nbs/22a_garments.ipynb #2cebb3d9
 import math
@@ -331,10 +331,10 @@ def grow_skirt(
     theta = np.arctan2(V[:, 0], V[:, 2] - J[0, 2])
     grow = 1 + .55 * flare * k + ripples * .07 * k * np.cos(9 * theta + 1.3)
     V = np.stack([V[:, 0] * grow, V[:, 1], (V[:, 2] - J[0, 2]) * (grow + .1 * flare * k) + J[0, 2]], 1).astype(np.float32)
-    s = (.5 + V[:, 0] / .16).clip(0, 1)
+    s = (.5 + V[:, 0] / .13).clip(0, 1)
     s = s * s * (3 - 2 * s)
-    thigh = (.80 * (k / .9).clip(0, 1) * (1 - .22 * flare)).clip(0, .8)
-    shin = .25 * (k - 1).clip(0, 1)
+    thigh = .93 * (k / .75).clip(0, 1)                                              # cloth goes where the leg goes
+    shin = (k - .95).clip(0, 1) * np.where(V[:, 2] < J[15, 2], .80, .38)
     W = np.zeros((len(V), len(BONES)), np.float32)
     W[:, 0] = 1 - thigh
     W[:, 14], W[:, 17] = (thigh - shin) * s, (thigh - shin) * (1 - s)
@@ -397,3 +397,32 @@ def chart_legs(
     top = J[1, 1] + .03
     uv = np.stack([a + .5, .02 + .96 * (V[f, 1] - hem) / (top - hem)], -1).reshape(-1, 2).astype(np.float32)
     return piece._replace(uv=uv, uv_faces=np.arange(3 * len(f), dtype=np.int32).reshape(-1, 3))
+
+def lengthen(
+    piece:Piece,
+    body:Body,
+    hem:float # metres
+) -> Piece:
+    "A ready-made top whose lower edge is at `hem`, or lower if it was: stretched below the chest."
+    V = piece.vertices
+    arm = armness(piece.weights)
+    used = np.zeros(len(V), bool)
+    used[piece.faces] = True
+    low = float(V[used & (arm < .3), 1].min())
+    if low <= hem: return piece
+    k = ((body.joints[3, 1] - V[:, 1]) / (body.joints[3, 1] - low)).clip(0, 1) * (arm < .3)
+    V = V.copy()
+    V[:, 1] -= (low - hem) * k
+    return piece._replace(vertices=V)
+
+def upper_edge(
+    piece:Piece,
+    body:Body
+) -> float: # metres
+    "The height that a lower garment reaches all around: the lowest point of its upper edge."
+    P = piece.vertices[np.unique(piece.faces)]
+    a = ((np.arctan2(P[:, 0], P[:, 2] - body.joints[0, 2]) / (2 * math.pi) + .5) * 16).astype(int) % 16
+    top = np.full(16, 9.)
+    for i in range(16):
+        if (a == i).any(): top[i] = P[a == i, 1].max()
+    return float(top.min())

@@ -13,11 +13,12 @@ from functools import cache
 import numpy as np
 
 from ..core import compiled, rng
+from .accessories import backpack, glasses, handbag, hat, shoulder_bag, umbrella
 from .assets import fill_texture, load_arrays, load_picture
 from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
 from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details
 from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm, fit_garment, grow_skirt,
-                                     grow_top, grow_trousers, keep_faces, normals, push_out, shell)
+                                     grow_top, grow_trousers, keep_faces, lengthen, normals, upper_edge, push_out, shell)
 
 # %% ../../nbs/23_people.ipynb #ed163acc
 Person = namedtuple('Person', ['attributes', # dict, from draw_attributes
@@ -94,14 +95,14 @@ _GROWN = dict( # ease, hang, sleeve ease (metres), neckline (below 0 a collar), 
     hoodie=(.024, .65, .020, .0, .9, .03), zip_hoodie=(.024, .65, .020, -.01, .9, .03), windbreaker=(.028, .8, .022, -.035, .7, .14), puffer=(.046, .8, .036, -.045, .6, .16),
     coat=(.030, .8, .022, -.02, 0, .04), parka=(.036, .8, .026, -.04, 0, .05), dress=(.006, .15, .008, .04, 0, .04))
 
-def _grown_top(a, body, below):
+def _grown_top(a, body, below, ceiling):
     "Layers of a grown top, coat or dress over what is worn below."
     kind, J = a['upper'], body.joints
     size = body.height / 1.7
     ease, hang, sleeve_ease, neck, gather, gloss = _GROWN[kind]
     ease, sleeve_ease, hang = ease * size * (.75 + .5 * a['looseness']), sleeve_ease * size * (.75 + .5 * a['looseness']), min(hang * (.7 + .5 * a['looseness']), 1.)
     neck = (neck + .08 * a['neckline'] ** 2 if kind in ('dress', 'tank') else neck + .03 * a['neckline'] if neck >= 0 else neck) * size
-    hem = _hem_of(body, a)
+    hem = min(_hem_of(body, a), ceiling)
     long = kind in ('coat', 'parka', 'dress')
     waist = float(J[1, 1] - .01)
     end = float(J[14, 1] - a['leg_length' if kind == 'dress' else 'coat_length'] * (J[14, 1] - J[15, 1])) if a[
@@ -128,11 +129,11 @@ def _grown_top(a, body, below):
 
 UPPER_IS_LOOSE = dict(loose_tee=1, hoodie=1, zip_hoodie=1, windbreaker=1, parka=1)
 
-def _upper(a, body, below):
+def _upper(a, body, below, ceiling):
     "Layers of what covers the upper body, and its lowest height."
     kind = a['upper']
-    if kind not in _READY_TOPS: return _grown_top(a, body, below)
-    piece = cut_sleeves(fit_garment(kind, body), body, a['sleeve_length'])
+    if kind not in _READY_TOPS: return _grown_top(a, body, below, ceiling)
+    piece = cut_sleeves(lengthen(fit_garment(kind, body), body, ceiling), body, a['sleeve_length'])
     piece = push_out(piece, shell(below, body), body, .006)
     shade, accent = _from_picture(kind)
     accent_rgb = a['inner_rgb'] if kind in ('jacket', 'suit') else a['second_rgb'] if a['pattern_scale'] > .55 else a['upper_rgb']
@@ -264,7 +265,12 @@ def _skin(a, body, hidden):
     "The layer of skin that clothes leave free, and the eyes."
     b = load_arrays('body')
     tone = (np.array(a['shape']['descent']) ** 1.2) @ _TONES / (np.array(a['shape']['descent']) ** 1.2).sum() * a['skin_light']
-    texture = (_skin_picture(_skin_name(a)) ** .9 * tone).clip(0, 255).astype(np.uint8)
+    texture = _skin_picture(_skin_name(a)) ** .9 * tone
+    eyes, scalp, beard = np.moveaxis(load_picture('face').astype(np.float32)[..., None] / 255, 2, 0)
+    hair = np.array(a['hair_rgb']) * .9 + 5
+    if a['hair_style'] != 'bald': texture = texture + (hair - texture) * scalp * (.62 if a['hair_style'] == 'shaved' else .85)
+    texture = texture + (hair * .7 + 20 - texture) * beard * a['stubble'] * .8
+    texture = (texture * (1 - .72 * eyes)).clip(0, 255).astype(np.uint8)
     faces = b['faces'].astype(np.int32)
     free = ~hidden[faces].all(1)
     W = _body_weights()
@@ -275,10 +281,79 @@ def _skin(a, body, hidden):
                                                          'left-leg', 'left-leg', 'left-leg', 'right-leg', 'right-leg', 'right-leg')])[bone]
     part = np.where((bone == 0), np.where(body.points[faces[free], 0].mean(1) > 0, _PART['left-leg'], _PART['right-leg']), part)
     eyes = Piece(body.points, b['eyes'].astype(np.int32), np.zeros((1, 2), np.float32), np.zeros((len(b['eyes']), 3), np.int32), W, sky)
-    return [_Layer(piece, texture, part, .06, 0), _Layer(eyes, np.full((1, 1, 3), 62, np.uint8), _PART['face'], .3, 0)]
+    return [_Layer(piece, texture, part, .06, 0), _Layer(eyes, np.full((1, 1, 3), 48, np.uint8), _PART['face'], .3, 0)]
+
+# %% ../../nbs/23_people.ipynb #35284f93
+def _bag_texture(rgb, seed, size=64, pocket=False):
+    "Cloth with seams and a zip; u goes around the bag."
+    y, x = np.mgrid[:size, :size] / size
+    s = 1 + .10 * (rng(seed, 'bag').random((size, size)) - .5)
+    s = s * (1 - .45 * np.exp(-((y - .2) / .012) ** 2)) * (1 - .3 * np.exp(-((np.abs((x % .5) - .25) - .16) / .012) ** 2))
+    if pocket: s = s * (.92 - .4 * np.exp(-((y - .3) / .02) ** 2))
+    return (np.array(rgb) * s[..., None] + 5).clip(0, 255).astype(np.uint8)
+
+def _flat(rgb, size=4): return np.broadcast_to(np.clip(rgb, 0, 255).astype(np.uint8), (size, size, 3)).copy()
+
+def _bags(a, body, worn):
+    "Layers of bags."
+    out, rgb = [], np.array(a['bag_rgb'])
+    side = 1 if a['wear'] % 2 else -1
+    if a['backpack']:
+        bag, straps = backpack(body, worn, a['bag_size'])
+        two = np.array(a['bag2_rgb']) if a['looseness'] > .6 else rgb * .85
+        out += [_Layer(bag[0], _bag_texture(rgb, a['seed']), _PART['bag'], .05, 0), _Layer(bag[1], _bag_texture(two, a['seed'], pocket=True), _PART['bag'], .05, 0),
+                _Layer(straps, _flat(rgb * .8), _PART['bag'], .04, 2)]
+    if a['shoulder_bag']:
+        rgb2 = np.array(a['bag2_rgb']) if a['backpack'] else rgb
+        bag, strap = shoulder_bag(body, worn, a['bag_size'], side, a['neckline'] < .7)
+        out += [_Layer(bag, _bag_texture(rgb2, a['seed'] + 1), _PART['bag'], .08, 0), _Layer(strap, _flat(rgb2 * .75), _PART['bag'], .05, 2)]
+    if a['handbag']:
+        rgb2 = np.array(a['bag2_rgb'])
+        out.append(_Layer(handbag(body, a['leg_width'], -side), _bag_texture(rgb2, a['seed'] + 2), _PART['bag'], .10, 2))
+    if a['umbrella']:
+        canopy, shaft = umbrella(body, side)
+        y, x = np.mgrid[:64, :64] / 64
+        ribs = 1 - .3 * np.exp(-((((x * 8) % 1) - .5) / .06) ** 2)
+        out += [_Layer(canopy, (np.array(a['umbrella_rgb']) * ribs[..., None]).clip(0, 255).astype(np.uint8), _PART['umbrella'], .15, 2),
+                _Layer(shaft, _flat([60, 60, 64]), _PART['umbrella'], .3, 2)]
+    return out
+
+def _head(a, body):
+    "Layers of hair, hat and glasses; hair under a hat is cut away."
+    hair, out = _hair(a, body), []
+    if a['hat']:
+        b = load_arrays('body')
+        on_head = (_body_weights()[:, 5] > .6) & (np.bincount(b['faces'].ravel(), minlength=len(body.points)) > 0)
+        rgb = np.array(a['hat_rgb'])
+        piece, (c0, c1) = hat(body, body.points[on_head], 'bucket' if a['hat_style'] == 'fedora' else a['hat_style'])
+        y, x = np.mgrid[:64, :64] / 64
+        s = 1 + .06 * (rng(a['seed'], 'hat').random((64, 64)) - .5)
+        if a['hat_style'] == 'beanie': s = s * (.9 + .14 * (np.sin(x * 2 * np.pi * 40) > 0)) * np.where(y > .55, .85, 1.)
+        if a['hat_style'] == 'cap': s = s * (1 - .25 * np.exp(-((((x * 6) % 1) - .5) / .05) ** 2) * (y < .68))
+        texture = (rgb * s[..., None] + 4).clip(0, 255)
+        if a['hat_style'] == 'cap' and a['leg_width'] > .5: texture[16:34, (x[0] < .07) | (x[0] > .93)] = a['second_rgb']
+        if a['hat_style'] == 'fedora':
+            piece = fit_garment('fedora', body)
+            shade, _ = _from_picture('fedora')
+            texture = (rgb * shade[::2, ::2, None] + 4).clip(0, 255)
+        out.append(_Layer(piece, texture.astype(np.uint8), _PART['hat'], .03, 2))
+        hair = [l._replace(piece=clip(l.piece, c0 + c1 * l.piece.vertices[:, 2] - l.piece.vertices[:, 1])) for l in hair]
+        hair = [l for l in hair if len(l.piece.faces)]
+    if a['glasses']:
+        y, x = np.mgrid[:32, :64] / np.array([32, 64])[:, None, None]
+        lens = np.minimum(np.hypot((x - .34) / .125, (y - .5) / .46), np.hypot((x - .66) / .125, (y - .5) / .46))
+        lens = np.minimum(lens, 1.6)
+        sun = a['glasses_style'] == 'sun'
+        frame = (np.abs(lens - .86) < .14) | ((np.abs(y - .36) < .09) & ((np.abs(x - .5) < .05) | (x < .24) | (x > .76)))
+        texture = np.zeros((64, 64, 4), np.uint8)
+        rows = np.repeat(frame, 2, 0), np.repeat(lens < .9, 2, 0)
+        texture[..., :3] = 24 if sun or a['leg_width'] < .6 else 70
+        texture[..., 3] = np.where(rows[0] | (rows[1] & sun), 255, 0)
+        out.append(_Layer(glasses(body), texture, _PART['sunglasses'], .4, 1))
+    return hair + out
 
 # %% ../../nbs/23_people.ipynb #ee3ad2bf
-def _hidden(a, body, hem, top_end, sock_top):
+def _hidden(a, body, hem, lower_top, top_end, sock_top):
     "(P,) which points of the body no one can see."
     b, P, J = load_arrays('body'), body.points, body.joints
     W = _body_weights()
@@ -286,24 +361,20 @@ def _hidden(a, body, hem, top_end, sock_top):
     hidden = np.zeros(len(P), bool)
     size = body.height / 1.7
     y, x, z = P[:, 1], P[:, 0], P[:, 2]
-    for name in {a['upper'], a['lower'], a['shoes']}:
-        if name in _READY_TOPS + _READY_LOWERS or name == a['shoes']:
-            covered = np.zeros(len(P), bool)
-            covered[b['skin']] = np.unpackbits(load_arrays(name)['cover'])[:len(b['skin'])].astype(bool)
-            if name == a['upper']: covered &= (arm < .3) | (t < a['sleeve_length'] - .15)
-            if name == a['lower'] and a['lower_type'] == 'skirt': covered &= y > hem + .1 * size
-            hidden |= covered
-    arms = arm > .5
-    if a['upper'] not in _READY_TOPS:
-        neck = _GROWN[a['upper']][3]
-        front = ((z - J[4, 2]) / .05).clip(0, 1)
-        ceiling = J[4, 1] - .02 * size - (max(neck, 0) + .1) * front * size
-        bare = a['sleeve_length'] <= .05
-        hidden |= ~arms & (y < ceiling) & (y > top_end + .06 * size) & (W[:, 5] < .1) & (arm < (.2 if bare else .6)) & (y > J[0, 1] - .1 * size)
-        if not bare: hidden |= arms & (t < a['sleeve_length'] - .18)
-    if a['lower'] not in _READY_LOWERS:
-        margin = (.10 if a['lower_type'] in ('skirt', 'dress') else .045) * size
-        hidden |= ~arms & (y < J[1, 1] - .03 * size) & (y > hem + margin)
+    def covered(name):
+        c = np.zeros(len(P), bool)
+        c[b['skin']] = np.unpackbits(load_arrays(name)['cover'])[:len(b['skin'])].astype(bool)
+        return c
+    arms, bare = arm > .5, a['sleeve_length'] <= .05
+    neck = _GROWN[a['upper']][3] + .08 * a['neckline'] ** 2 * (a['upper'] in ('dress', 'tank')) if a['upper'] in _GROWN else .04
+    front = ((z - J[4, 2]) / .05).clip(0, 1)
+    ceiling = J[4, 1] - (.02 + (max(neck, 0) + .06) * front) * size
+    hidden |= ~arms & (y < ceiling) & (y > top_end + .05 * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0) | (y > J[0, 1] - .1 * size))
+    if a['upper'] in _READY_TOPS: hidden |= covered(a['upper']) & ((arm < .3) | (t < a['sleeve_length'] - .15))
+    if not bare: hidden |= arms & (t < a['sleeve_length'] - .18)
+    below = .04 if a['lower_type'] in ('skirt', 'dress') else .03
+    hidden |= ~arms & (y < lower_top - .015) & (y > hem + below * size)
+    hidden |= covered(a['shoes']) & (y < sock_top - .025 * size)
     return hidden
 
 def _pack(layers, body, a):
@@ -336,10 +407,11 @@ def make_person(
     body = make_body(a['shape'])
     lower, hem = _lower(a, body)
     skin = _suit_piece(body)
-    upper, top_end = _upper(a, body, [l.piece for l in lower] or [skin])
+    ceiling = (upper_edge(lower[0].piece, body) if lower else float(body.joints[0, 1])) - .03
+    upper, top_end = _upper(a, body, [l.piece for l in lower] or [skin], ceiling)
     lower = [l._replace(piece=clip(l.piece, top_end + .05 - l.piece.vertices[:, 1])) for l in lower]
     shoes, sock_top = _shoes(a, body, hem)
-    layers = _skin(a, body, _hidden(a, body, hem, top_end, sock_top)) + lower + upper + shoes + _hair(a, body)
+    layers = _skin(a, body, _hidden(a, body, hem, ceiling + .03, top_end, sock_top)) + lower + upper + shoes + _head(a, body) + _bags(a, body, [l.piece for l in upper])
     mesh, part, bones, weights, sky, textures = _pack(layers, body, a)
     ground = mesh.vertices[:, 1].min()
     mesh.vertices[:, 1] -= ground
