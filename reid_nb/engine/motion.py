@@ -32,9 +32,9 @@ Gait = namedtuple('Gait', [
 HANDS = ('swing', 'ear', 'screen', 'box', 'pocket', 'strap')
 
 MOTIONS = dict(
-    walk=Gait(1.42, .45, .62, 20, 54, .085, -.08, 0, .024, .022, 5, 4.5, .11, 6, 2, 2, 21, 10, 22, 0, 0),
+    walk=Gait(1.42, .45, .62, 20, 54, .085, -.08, 0, .024, .022, 5, 4.5, .11, 6, 2, 2, 21, 10, 17, 0, 0),
     run=Gait(2.30, .95, .37, 6, 75, .34, -.18, .020, .030, .010, 8, 3, .06, 3, 8, 3, 32, 78, 22, 0, 0),
-    stand=Gait(0, 0, 1, 0, 0, 0, .02, .004, 0, .030, 0, 0, .19, 9, 0, 2, 0, 12, 0, 0, 0),
+    stand=Gait(0, 0, 1, 0, 0, 0, 0, .004, 0, .030, 0, 0, .19, 9, 0, 2, 0, 12, 0, 0, 0),
     phone=Gait(1.20, .36, .63, 17, 48, .08, -.07, 0, .020, .022, 4, 4, .12, 6, 1, 4, 16, 12, 18, 0, 1),
     carry=Gait(1.22, .37, .63, 17, 48, .08, -.07, .004, .020, .022, 4, 3, .13, 6, -3, 1, 8, 10, 8, 3, 3))
 
@@ -42,7 +42,8 @@ MOTIONS = dict(
 @lru_cache(maxsize=4096)
 def gait(
     motion:str, # 'walk', 'run', 'stand', 'phone' or 'carry'
-    seed:int # the person's
+    seed:int, # the person's
+    skirt:bool=False # in a skirt or dress steps are shorter
 ) -> Gait: # of this person
     "How this person does it. A word that is no motion raises ValueError and names the nearest."
     g, r = MOTIONS[known_name(motion, MOTIONS, 'motion')], rng(seed, 'gait')
@@ -50,9 +51,13 @@ def gait(
     vary = lambda x, u, by: x * (1 + by * (2 * u - 1))
     g = g._replace(stride=vary(g.stride, step, .11), pace=vary(g.pace, step, .12), swing=vary(g.swing, arms, .45),
                    slouch=g.slouch + 11 * stoop ** 2, toe_out=vary(g.toe_out, out, .8), width=vary(g.width, width, .25),
-                   elbow=g.elbow + 14 * bend, bob=vary(g.bob, lift, .25), twist=vary(g.twist, arms, .4))
+                   elbow=g.elbow + 10 * bend, bob=vary(g.bob, lift, .25), twist=vary(g.twist, arms, .4))
+    if skirt: g = g._replace(stride=.8 * g.stride, pace=.85 * g.pace, push=.85 * g.push)
+    short = (g.stride / max(1.03 * MOTIONS[motion].stride, .01)) ** 2 # short steps lift and lower the body less
+    g = g._replace(bob=g.bob * short, ahead=g.ahead * short ** .75 if g.stride else g.ahead)
     busy = 'left' if side < .4 else 'right'
     if motion in ('walk', 'stand') and pocket < .22: g = g._replace(**{busy: HANDS.index('pocket' if pocket < .16 else 'strap')})
+    if motion == 'carry' and pocket > .35: g = g._replace(**{busy: 0}) # most carry with one arm
     if motion == 'phone':
         free = 'right' if busy == 'left' else 'left'
         g = g._replace(**{busy: HANDS.index('ear' if pocket < .5 else 'screen'), free: 0})
@@ -61,10 +66,11 @@ def gait(
 def pace(
     motion:str, # as of `gait`
     seed:int, # the person's
-    leg:float=.88 # length of a leg, hip to ground, m
+    leg:float=.88, # length of a leg, hip to ground, m
+    skirt:bool=False # as of `gait`
 ) -> tuple: # speed in m/s, cycles per second
     "How fast this person goes, and how many double steps a second that takes; standing sways once in six seconds."
-    g = gait(motion, seed)
+    g = gait(motion, seed, skirt)
     speed = g.pace * float(np.sqrt(9.81 * leg))
     return speed, speed / (g.stride * leg) if g.stride else 1 / 6
 
@@ -219,14 +225,14 @@ def _clearance(joints, k, widths, down):
     arm, sign = 7 + 4 * k, 1 - 2 * k
     upper, fore = _length(joints[arm + 1] - joints[arm]), _length(joints[arm + 2] - joints[arm + 1])
     low, high = (joints[15, 1] + joints[18, 1]) / 2, joints[7, 1]
-    for step in range(5, 27):
+    for step in range(5, 19):
         s, c, clear = np.sin(np.radians(step)), np.cos(np.radians(step)), True
         for i in range(4):
             far = upper * (.75, 1., 1., 1.)[i] + fore * (0., 0., 1., 1.6)[i]
             x, y = sign * joints[arm, 0] + far * s, joints[arm, 1] - far * c + down
-            clear &= x - upper * (.16, .15, .11, .13)[i] > _width_at(widths, y, low, high)
+            clear &= x - upper * (.13, .12, .09, .10)[i] > _width_at(widths, y, low, high)
         if clear: return float(step)
-    return 26.
+    return 19.
 
 # %% ../../nbs/24_motion.ipynb #523f867c
 @compiled
@@ -259,9 +265,9 @@ def _busy_hand(what, joints, keypoints, k, place, turn, widths):
     sign, arm = 1 - 2 * k, 7 + 4 * k
     size = joints[5, 1] / 1.5
     if what == 1:                                                   # the ear
-        ear = keypoints[17 - k] + np.array([sign * .055, -.07, .045]) * size
+        ear = keypoints[17 - k] + np.array([sign * .035, -.15, .10]) * size
         hand = place[5] + _move(turn[5], ear - joints[5])
-        return hand, np.array([sign * .45, -1., .35])
+        return hand, np.array([sign * .35, -1., .1])
     if what == 4:                                                   # the pocket
         hip = joints[14 + 3 * k]
         low, high = (joints[15, 1] + joints[18, 1]) / 2, joints[7, 1]
@@ -318,6 +324,13 @@ def _legs(p, g, joints, leg, foot, side, turn, place):
 
 # %% ../../nbs/24_motion.ipynb #4091ee6d
 @compiled
+def _relaxed(joints, k, fore, degrees):
+    "A hand that follows its forearm: turned somewhat inwards, so that its back shows ahead, and a little bent."
+    arm, sign = 7 + 4 * k, 1 - 2 * k
+    f = _frame(joints[arm + 2] - joints[arm + 1], np.array([0., 0., 1.]))    # along the forearm, ahead, across
+    return _times(fore, _times(f, _times(_times(_turn(0, sign * 1.3 * degrees), _turn(1, -sign * .7 * degrees)), f.T.copy())))
+
+@compiled
 def _arms(p, g, joints, keypoints, widths, out, turn, place):
     "Rotations of arms and hands."
     for k in range(2):
@@ -326,11 +339,11 @@ def _arms(p, g, joints, keypoints, widths, out, turn, place):
         if what == 0:
             c = np.cos(2 * np.pi * (q + (.02 if g.duty > .5 else .22)))     # a runner's leg is foremost before it lands
             hang = _times(_turn(1, .5 * g.twist * np.cos(2 * np.pi * p) * (g.stride > 0)), _turn(0, .3 * g.lean))
-            turn[b], turn[b + 1] = _hang(joints, k, hang, -4 - g.swing * c, g.elbow + g.elbow_swing * (.5 - .5 * c), out[k])
+            turn[b], turn[b + 1] = _hang(joints, k, hang, -7 - g.swing * c, g.elbow + g.elbow_swing * (.5 - .5 * c), out[k])
         else:
             hand, pole = _busy_hand(what, joints, keypoints, k, place, turn, widths[k])
             turn[b], turn[b + 1] = _reach(joints, k, place[b], hand, pole)
-        turn[b + 2] = turn[b + 1]
+        turn[b + 2] = _relaxed(joints, k, turn[b + 1], 24. if what == 0 else 8.)
 
 @compiled
 def _chain(joints, parent, turn, place, first, last):
@@ -388,7 +401,8 @@ def pose(
     moment:int=None # a number for what changes from picture to picture: where the head turns; None looks ahead
 ): # -> rotations (20, 3, 3), translations (20, 3) float32, of every bone from its place at rest; the lowest vertex is at y = 0
     "How a person stands or moves at one moment, above the origin and facing +z. A runner in flight is above the ground."
-    g, r = gait(motion, int(seed)), rng(seed, 'moment', 0 if moment is None else moment)
+    g = gait(motion, int(seed), person.attributes['lower_type'] in ('skirt', 'dress'))
+    r = rng(seed, 'moment', 0 if moment is None else moment)
     side = 1. if r.random() < .5 else -1.
     look = np.array([0., 0.]) if moment is None else r.normal(0, 1, 2) * (22, 7)
     if HANDS.index('screen') in (g.left, g.right): look = look * .3 + (0., 22.)
