@@ -276,7 +276,7 @@ def chart(
         phi[side] = np.arctan2((d @ x) * np.sign(x[1] + 1e-9), d @ np.cross(x, axis)) / (2 * math.pi)
     a = np.where(arm[:, None], phi[f], theta[f])
     a = a - np.round(a - a[:, :1])
-    v = np.where(arm[:, None], .33 * (1 - (t[f] / 2.25).clip(0, 1)), .35 + .65 * ((V[f, 1] - low) / (high - low)).clip(0, 1))
+    v = np.where(arm[:, None], .33 * (1 - ((t[f] + .6) / 2.85).clip(0, 1)), .35 + .65 * ((V[f, 1] - low) / (high - low)).clip(0, 1))
     uv = np.stack([a + .5, v], -1).reshape(-1, 2).astype(np.float32)
     return piece._replace(uv=uv, uv_faces=np.arange(3 * len(f), dtype=np.int32).reshape(-1, 3))
 
@@ -334,7 +334,7 @@ def grow_skirt(
     s = (.5 + V[:, 0] / .13).clip(0, 1)
     s = s * s * (3 - 2 * s)
     thigh = .93 * (k / .75).clip(0, 1)                                              # cloth goes where the leg goes
-    shin = (k - .95).clip(0, 1) * np.where(V[:, 2] < J[15, 2], .80, .38)
+    shin = ((k - .95) * 2).clip(0, 1) * np.where(V[:, 2] < J[15, 2], .85, .38)
     W = np.zeros((len(V), len(BONES)), np.float32)
     W[:, 0] = 1 - thigh
     W[:, 14], W[:, 17] = (thigh - shin) * s, (thigh - shin) * (1 - s)

@@ -16,7 +16,7 @@ from ..core import compiled, rng
 from .accessories import backpack, glasses, handbag, hat, shoulder_bag, umbrella
 from .assets import fill_texture, load_arrays, load_picture
 from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
-from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details
+from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details, wrap
 from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm, fit_garment, grow_skirt,
                                      grow_top, grow_trousers, keep_faces, lengthen, normals, upper_edge, push_out, shell)
 
@@ -74,6 +74,7 @@ def _pattern(a, which, garment, body, accent_rgb):
 def _cloth(piece, body, a, which, garment, shade=None, accent=None, accent_rgb=None, legs=False, details=None, looseness=.5, contrast=1., hem=0.):
     "The texture of a piece; shade and accent from a picture, or from folds and details."
     place, covered = fill_texture(piece.uv, piece.uv_faces, places(piece, body, legs), _SIZE)
+    wrap(place, legs)
     if shade is None:
         shade = fold_shade(place, covered, body, a['wear'] % 7919 + (31 if legs else 0), looseness, legs, hem)
         m, accent = details(place)
@@ -369,7 +370,7 @@ def _hidden(a, body, hem, lower_top, top_end, sock_top):
     neck = _GROWN[a['upper']][3] + .08 * a['neckline'] ** 2 * (a['upper'] in ('dress', 'tank')) if a['upper'] in _GROWN else .04
     front = ((z - J[4, 2]) / .05).clip(0, 1)
     ceiling = J[4, 1] - (.02 + (max(neck, 0) + .06) * front) * size
-    hidden |= ~arms & (y < ceiling) & (y > top_end + .05 * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0) | (y > J[0, 1] - .1 * size))
+    hidden |= ~arms & (y < ceiling) & (y > top_end + (-.01 if a['lower_type'] != 'dress' else .04) * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0) | (y > J[0, 1] - .1 * size))
     if a['upper'] in _READY_TOPS: hidden |= covered(a['upper']) & ((arm < .3) | (t < a['sleeve_length'] - .15))
     if not bare: hidden |= arms & (t < a['sleeve_length'] - .18)
     below = .04 if a['lower_type'] in ('skirt', 'dress') else .03
