@@ -23,16 +23,17 @@ def _strokes(image, strokes, colour):
     for s in range(len(strokes)):
         x, y, dx, dy, radius, opacity = strokes[s]
         length = dx * dx + dy * dy + 1e-6
-        left, right = max(0, int(min(x, x + dx) - radius - 1)), min(width - 1, int(max(x, x + dx) + radius + 1))
-        top, bottom = max(0, int(min(y, y + dy) - radius - 1)), min(height - 1, int(max(y, y + dy) + radius + 1))
+        reach = 1.6 * radius + 1
+        left, right = max(0, int(min(x, x + dx) - reach)), min(width - 1, int(max(x, x + dx) + reach))
+        top, bottom = max(0, int(min(y, y + dy) - reach)), min(height - 1, int(max(y, y + dy) + reach))
         for j in range(top, bottom + 1):
             for i in range(left, right + 1):
                 px, py = i + .5 - x, j + .5 - y
                 along = min(1., max(0., (px * dx + py * dy) / length))
                 ex, ey = px - along * dx, py - along * dy
-                cover = radius + .5 - math.sqrt(ex * ex + ey * ey)
+                cover = 1 - (ex * ex + ey * ey) / (1.6 * radius + .5) ** 2 # soft, and half a pixel wide at least
                 if cover <= 0: continue
-                alpha = opacity * min(1., cover) * min(1., 2 * radius)
+                alpha = opacity * cover * min(1., 2.5 * radius)
                 for k in range(3): image[j, i, k] += alpha * (colour[k] - image[j, i, k])
 
 def add_precipitation(
@@ -44,14 +45,14 @@ def add_precipitation(
     height, width = image.shape[:2]
     area, size = width / height * 2, height / 128
     wind = draw.normal(0, .25)
-    for amount, count, fall, radius, opacity, bright in ((light.rain, 150, 16, .28, .30, 1.25), (light.flakes, 230, 2.6, .75, .85, 1.5)):
+    for amount, count, fall, radius, opacity, bright in ((light.rain, 220, 15, .20, .24, 1.2), (light.flakes, 330, 1.6, .42, .8, 1.35)):
         n = int(amount * count * area)
         if n == 0: continue
-        near = draw.random(n) ** 2.2 # few are near
-        length, slant = size * fall * (.5 + 1.6 * near), wind * (1 if amount == light.rain else 3) + draw.normal(0, .06, n)
+        near = draw.random(n) ** 3 # few are near
+        length, slant = size * fall * (.4 + 1.6 * near), wind * (1 if amount == light.rain else 3) + draw.normal(0, .06, n)
         strokes = np.stack([draw.uniform(-.1, 1.1, n) * width, draw.uniform(-.1, 1.05, n) * height, slant * length, length,
-                            size * radius * (.5 + 1.7 * near), opacity * draw.uniform(.3, 1, n)], 1)
-        _strokes(image, strokes, (light.sky * .85 + light.haze * .35 + .02 * light.lamps) * bright)
+                            size * radius * (.5 + 2 * near), opacity * draw.uniform(.3, 1, n) * (1 - .45 * near)], 1)
+        _strokes(image, strokes, (light.sky * .85 + light.haze * .35 + .05 * light.lamps) * bright)
 
 # %% ../../nbs/27b_cameras.ipynb #f4108758
 @compiled
@@ -90,8 +91,8 @@ def blur(
     return out
 
 # %% ../../nbs/27b_cameras.ipynb #0a294ca3
-KEY = .19 # what the frame's mean light becomes, linear, 1 is white
-ADAPTS = .84 # how much of a difference in light the exposure takes away
+KEY = .17 # what the frame's mean light becomes, linear, 1 is white
+ADAPTS = .88 # how much of a difference in light the exposure takes away
 
 def exposure(
     mean:float, # light of the frame
@@ -109,7 +110,7 @@ def tone_table(
     knee = .75
     light = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee))))
     value = np.where(light < .0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - .055)
-    return (255 * np.clip((value ** gamma - .42) * contrast * 1.25 + .42, 0, 1)).astype(np.float32)
+    return (255 * np.clip((value ** gamma - .42) * contrast * 1.3 + .42, 0, 1)).astype(np.float32)
 
 # %% ../../nbs/27b_cameras.ipynb #c3be93f3
 _grain = rng(0, 'grain').standard_normal((512, 512)).astype(np.float32)
@@ -168,11 +169,11 @@ def camera_effects(
     corner = math.hypot(frame_height, frame_width) / 2
     vignette = np.array([(window[0] - frame_width / 2) / corner, (window[1] - frame_height / 2) / corner, (window[3] - window[1]) / height / corner])
     values, out = np.empty_like(image), np.empty(image.shape, np.uint8)
-    saturation, noise = camera.saturation * (.9 - .35 * dark), camera.noise * (.4 + 1. * dark)
+    saturation, noise = camera.saturation * (.78 - .3 * dark), camera.noise * (.4 + 1. * dark)
     _develop(image, scale, tone_table(float(camera.gamma), float(camera.contrast)), saturation, vignette, _grain, draw.integers(0, 512, 2), noise,
              min(1., pixel * .8), values)
     reach = min(3., max(.8, 1.3 * pixel))
-    _sharpen(values, blur(values, reach, reach), .7 + .3 * min(2., camera.blur), out)
+    _sharpen(values, blur(values, reach, reach), 1. + .4 * min(2., camera.blur), out)
     file = io.BytesIO()
     Image.fromarray(out).save(file, 'JPEG', quality=int(np.clip(round(camera.quality + draw.normal(0, 4)), 20, 96)))
     return np.asarray(Image.open(file)), file.getvalue()

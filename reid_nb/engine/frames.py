@@ -38,7 +38,7 @@ def _surfaces(points, mesh, textures, glow, triangle, position, focal, albedo, n
             t = triangle[y, x]
             if t < 0: continue
             i, j, k, m = mesh.faces[t, 0], mesh.faces[t, 1], mesh.faces[t, 2], mesh.material[t]
-            w0, w1, w2 = corner_weights(points[i], points[j], points[k], x + .5, y + .5)
+            w0, w1, w2 = corner_weights(points, i, j, k, x + .5, y + .5)
             a, b, c = mesh.vertices[i], mesh.vertices[j], mesh.vertices[k]
             ux, uy, uz = np.float64(b[0]) - a[0], np.float64(b[1]) - a[1], np.float64(b[2]) - a[2]
             vx, vy, vz = np.float64(c[0]) - a[0], np.float64(c[1]) - a[1], np.float64(c[2]) - a[2]

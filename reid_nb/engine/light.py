@@ -21,16 +21,17 @@ from .raster import corner_weights, lit, sample_texture, sun_axes
 Hour = namedtuple('Hour', ['clock', # hour of the day
                            'elevation', 'azimuth', # of the sun, or of the moon by night, degrees; azimuth 0 is +z, 90 is +x
                            'sun', 'sky', # their light on a surface that faces them
-                           'lamps', 'windows']) # how much of the street lamps, and of the lit windows and signs, is on
+                           'lamps', 'windows', # how much of the street lamps, and of the lit windows and signs, is on
+                           'exposure']) # stops brighter (+) or darker (-) than the camera would choose
 
 HOURS = dict(
-    midnight =Hour( 0, 48, 200, (.014, .018, .032), (.010, .014, .028), .35, .3),
-    dawn     =Hour( 6, 11,  95, (.62, .36, .20),    (.20, .21, .29),    .12, .5),
-    forenoon =Hour( 9, 37, 128, (2.3, 2.05, 1.72),  (.50, .62, .82),    0,   .15),
-    noon     =Hour(12, 64, 180, (2.9, 2.78, 2.58),  (.58, .71, .90),    0,   .1),
-    afternoon=Hour(15, 36, 236, (2.45, 2.05, 1.52), (.50, .60, .74),    0,   .15),
-    dusk     =Hour(18,  8, 268, (.60, .25, .10),    (.20, .17, .25),    .35, .8),
-    night    =Hour(21, 30, 110, (.008, .010, .016), (.020, .024, .042), 1,   1))
+    midnight =Hour( 0, 48, 200, (.022, .030, .055), (.012, .017, .036), .030, .10, -1.35),
+    dawn     =Hour( 6, 11,  95, (.62, .36, .20),    (.17, .20, .31),    .02,  .40, -.45),
+    forenoon =Hour( 9, 37, 128, (2.3, 2.05, 1.72),  (.50, .62, .82),    0,    .15, 0),
+    noon     =Hour(12, 64, 180, (2.9, 2.78, 2.58),  (.58, .71, .90),    0,    .10, .05),
+    afternoon=Hour(15, 36, 236, (2.45, 2.0, 1.42),  (.50, .58, .70),    0,    .15, 0),
+    dusk     =Hour(18,  8, 268, (.60, .24, .09),    (.22, .16, .23),    .06,  .70, -.6),
+    night    =Hour(21, 30, 110, (.006, .008, .013), (.014, .017, .030), .30,  1,   -.7))
 ILLUMINATIONS = tuple(HOURS)
 
 # %% ../../nbs/27_light.ipynb #502ede13
@@ -44,17 +45,17 @@ Weather = namedtuple('Weather', ['sun', 'sky', # factors of the hour's light
                                  'exposure']) # stops brighter (+) or darker (-) than the camera would choose
 
 WEATHERS_TABLE = dict(
-    sunny     =Weather(1.,  .95, (1.03, 1., .95), 0,  .15, .0010, 0, 0,   0,   0,   .1),
-    clouds    =Weather(.45, 1.1, (1., 1., 1.),    .3, .62, .0015, 0, 0,   0,   0,   -.1),
-    overcast  =Weather(.02, 1.3, (.96, 1., 1.04), .9, 1.,  .0040, 0, 0,   0,   0,   -.35),
-    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0300, .15, 0, 0,   0,   .35),
-    neutral   =Weather(.14, 1.25, (1.02, 1., .98), .6, .8, .0015, 0, 0,   0,   0,   .15),
-    blizzard  =Weather(.01, 1.2, (.95, 1., 1.07), .9, 1.,  .0220, 0, 1.,  0,   1.,  .8),
-    snowlight =Weather(.45, 1.1, (1., 1., 1.03),  .5, .6,  .0030, 0, .8,  0,   .22, .6),
-    clear     =Weather(.85, .9, (.95, 1., 1.08),  0,  0.,  .0004, 0, 0,   0,   0,   -.2),
-    rain      =Weather(.01, .95, (.93, 1., 1.08), .8, 1.,  .0085, 1., 0,  .6,  0,   -.3),
-    thunder   =Weather(.005, .55, (.84, .97, 1.2), .7, 1., .0060, 1., 0,  1.,  0,   -.9),
-    extrasunny=Weather(1.35, .75, (1.1, 1., .82), 0,  0.,  .0004, 0, 0,   0,   0,   .45))
+    sunny     =Weather(1.,  .95, (1.04, 1., .93), 0,  .15, .0010, 0, 0,   0,   0,   .12),
+    clouds    =Weather(.36, 1.1, (1., 1., 1.),    .3, .62, .0020, 0, 0,   0,   0,   -.15),
+    overcast  =Weather(.02, 1.3, (.95, 1., 1.05), .9, 1.,  .0040, 0, 0,   0,   0,   -.45),
+    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0480, .15, 0, 0,   0,   .3),
+    neutral   =Weather(.13, 1.25, (1.02, 1., .98), .6, .8, .0015, 0, 0,   0,   0,   .2),
+    blizzard  =Weather(.01, 1.2, (.94, 1., 1.08), .9, 1.,  .0360, 0, 1.,  0,   1.,  .75),
+    snowlight =Weather(.45, 1.1, (1., 1., 1.03),  .5, .6,  .0030, 0, .8,  0,   .22, .5),
+    clear     =Weather(.85, .9, (.92, 1., 1.13),  0,  0.,  .0004, 0, 0,   0,   0,   -.25),
+    rain      =Weather(.01, .95, (.93, 1., 1.08), .8, 1.,  .0120, 1., 0,  .6,  0,   -.2),
+    thunder   =Weather(.005, .55, (.84, .97, 1.2), .7, 1., .0080, 1., 0,  1.,  0,   -.8),
+    extrasunny=Weather(1.35, .75, (1.12, 1., .78), 0,  0., .0004, 0, 0,   0,   0,   .5))
 WEATHERS = tuple(WEATHERS_TABLE)
 
 # %% ../../nbs/27_light.ipynb #2e785a9f
@@ -92,14 +93,14 @@ def make_light(
     blue = np.array([.62, .82, 1.15]) * (1 - w.grey) + w.grey
     street = Light(towards, sun_axes(towards), sun, sky, ground, sky * .95 + sun * .04, sky * blue * (.75 - .2 * w.cloud), float(w.cloud), sky * .82 + sun * .03,
                    float(w.fog), float(h.lamps), float(h.windows), float(w.wet), float(w.snow), float(w.rain), float(w.flakes),
-                   float(w.exposure), float(min(1., np.mean(h.sky) / .7)))
+                   float(max(-1.6, w.exposure + h.exposure)), float(min(1., np.mean(h.sky) / .7)))
     return _indoors(street) if indoor else street
 
 def _indoors(light):
     "Behind walls: a fifth of the sky's light, no sun, all lamps on."
     sky = light.sky * .2 + .02
     return light._replace(sun=np.zeros(3), sky=sky, ground=sky * .6, haze=light.haze * .5 + .05, fog=light.fog * .15, lamps=1., windows=1., wet=0.,
-                          snow=0., rain=0., flakes=0., exposure=light.exposure * .6, daylight=.6 + .4 * light.daylight)
+                          snow=0., rain=0., flakes=0., exposure=light.exposure * .5, daylight=.6 + .4 * light.daylight)
 
 # %% ../../nbs/27_light.ipynb #dfc6fe67
 _noise = rng(0, 'weather').random((64, 64)).astype(np.float32)
@@ -173,6 +174,18 @@ def _open_sky(contacts, x, y, z):
 
 # %% ../../nbs/27_light.ipynb #746183cd
 @compiled
+def _all_hidden(triangle, at, x, y):
+    "Do people hide a pixel of the backdrop and its neighbours?"
+    height, width = triangle.shape
+    for v in (-.7, .5, 1.7):
+        j = int((y + v - at[1]) / at[3])
+        if j < 0 or j >= height: continue
+        for u in (-.7, .5, 1.7):
+            i = int((x + u - at[0]) / at[2])
+            if 0 <= i < width and triangle[j, i] < 0: return False
+    return True
+
+@compiled
 def shade_backdrop(
     frame, # Frame
     x0, y0, # first pixel to colour, counted in the frame's albedo
@@ -180,6 +193,8 @@ def shade_backdrop(
     sun_map, # SunMap of the scene
     casters, # Casters
     noise, linear, # tables of this module
+    triangle, # (2H, 2W) int32: what people hide need not be coloured
+    at, # (4,) float64: where the samples are: x, y and the steps, in pixels of `out`
     out # (h, w, 3) float32, written: linear light
 ):
     "The light that comes from the static scene through a window of the frame."
@@ -194,6 +209,7 @@ def shade_backdrop(
     fine = frame.albedo.shape[0] // frame.normal.shape[0]
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
+            if _all_hidden(triangle, at, x, y): continue
             j, i = (y0 + y) // fine, (x0 + x) // fine
             dx, dy, dz = pixel_ray(inverse, (x0 + x + .5) / fine, (y0 + y + .5) / fine)
             length, near = math.sqrt(dx * dx + dy * dy + dz * dz), frame.inverse_depth[j, i]
@@ -243,14 +259,20 @@ def shade_person(
     out # (h, w, 3) float32, written where this person is
 ):
     "The light that comes from one person."
-    colour, lamp = np.empty(3), np.empty(3)
-    sunny = light.sun[0] + light.sun[1] + light.sun[2] > 1e-3
+    colour, lamp, sunny = np.empty(3), np.empty(3), light.sun.sum() > 1e-3
+    faces, uv, uv_faces, material, last = mesh.faces, mesh.uv, mesh.uv_faces, mesh.material, first + len(mesh.faces)
+    sx, sy, sz = light.towards
     for y in range(triangle.shape[0]):
         for x in range(triangle.shape[1]):
-            t = triangle[y, x] - first
-            if t < 0 or t >= len(mesh.faces): continue
-            a, b, c, m = mesh.faces[t, 0], mesh.faces[t, 1], mesh.faces[t, 2], mesh.material[t]
-            w0, w1, w2 = corner_weights(points[a], points[b], points[c], x + .5, y + .5)
+            t = triangle[y, x]
+            if t < first or t >= last: continue
+            t -= first
+            if (x ^ y) & 1: # is the pixel all of one material?
+                p, q, r = triangle[y ^ 1, x] - first, triangle[y, x ^ 1] - first, triangle[y ^ 1, x ^ 1] - first
+                if (min(p, q, r) >= 0 and max(p, q, r) < last - first and material[p] == material[t] and material[q] == material[t]
+                    and material[r] == material[t]): continue
+            a, b, c, m = faces[t, 0], faces[t, 1], faces[t, 2], material[t]
+            w0, w1, w2 = corner_weights(points, a, b, c, x + .5, y + .5)
             px = w0 * vertices[a, 0] + w1 * vertices[b, 0] + w2 * vertices[c, 0]
             py = w0 * vertices[a, 1] + w1 * vertices[b, 1] + w2 * vertices[c, 1]
             pz = w0 * vertices[a, 2] + w1 * vertices[b, 2] + w2 * vertices[c, 2]
@@ -264,12 +286,12 @@ def shade_person(
             ex /= distance; ey /= distance; ez /= distance
             if nx * ex + ny * ey + nz * ez < -.1 * length: length = -length # the inside of a sleeve
             nx /= length; ny /= length; nz /= length
-            facing = nx * light.towards[0] + ny * light.towards[1] + nz * light.towards[2]
+            facing = nx * sx + ny * sy + nz * sz
             sun, shine = 0., 0.
             if sunny and facing > -.15:
                 reach = _sun_reaches(sun_map, casters, px + nx * .02, py + ny * .02, pz + nz * .02, .025)
                 sun = reach * (facing + .15) / 1.15
-                hx, hy, hz = light.towards[0] + ex, light.towards[1] + ey, light.towards[2] + ez
+                hx, hy, hz = sx + ex, sy + ey, sz + ez
                 half = max(0., nx * hx + ny * hy + nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
                 half *= half; half *= half; half *= half; half *= half # 16th power
                 shine = gloss[m] * half * reach * (.5 if facing > 0 else 0.)
@@ -277,8 +299,8 @@ def shade_person(
             rim = gloss[m] * rim * rim * rim * .5
             lamp[:] = 0
             if light.lamps > 0: add_lamps(lamps, px, py, pz, nx, ny, nz, lamp)
-            u = w0 * mesh.uv[mesh.uv_faces[t, 0], 0] + w1 * mesh.uv[mesh.uv_faces[t, 1], 0] + w2 * mesh.uv[mesh.uv_faces[t, 2], 0]
-            v = w0 * mesh.uv[mesh.uv_faces[t, 0], 1] + w1 * mesh.uv[mesh.uv_faces[t, 1], 1] + w2 * mesh.uv[mesh.uv_faces[t, 2], 1]
+            i, j, k = uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2]
+            u, v = w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0], w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1]
             sample_texture(textures, m, level[t], u, v, colour)
             snow = .55 * light.snow * min(1., max(0., (ny - .6) * 3)) * light.flakes
             fog, up = _fog_share(light, distance), .5 + .5 * ny

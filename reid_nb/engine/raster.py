@@ -67,7 +67,8 @@ def camera_matrix(
     a, b = math.radians(yaw), math.radians(pitch)
     forward = np.array([math.sin(a) * math.cos(b), math.sin(b), math.cos(a) * math.cos(b)])
     right = np.array([-math.cos(a), 0, math.sin(a)])
-    axes = np.stack([right, np.cross(forward, right), forward]) # right-handed: right x down = forward
+    down = np.array([math.sin(a) * math.sin(b), -math.cos(b), math.cos(a) * math.sin(b)])
+    axes = np.stack([right, down, forward]) # right-handed: right x down = forward
     height, width = frame
     lens = np.array([[focal * height, 0, width / 2], [0, focal * height, height / 2], [0, 0, 1]])
     return lens @ np.c_[axes, -axes @ np.asarray(position, float)]
@@ -197,13 +198,14 @@ def rasterise(
 # %% ../../nbs/25_raster.ipynb #56cec3d7
 @compiled
 def corner_weights(
-    a, b, c, # (3,) float32 each, projected corners
+    points, # (V, 3) float32, projected
+    a, b, c, # the triangle's corners, rows of points
     x, y # a sample, in pixels: centres are at .5
 ): # three weights that sum to 1, perspective-correct
     "The share of each corner in what is seen at a sample."
-    ax, ay, az = np.float64(a[0]), np.float64(a[1]), np.float64(a[2])
-    bx, by, bz = np.float64(b[0]), np.float64(b[1]), np.float64(b[2])
-    cx, cy, cz = np.float64(c[0]), np.float64(c[1]), np.float64(c[2])
+    ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
+    bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
+    cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
     w0 = (by * cz - bz * cy) * x + (bz * cx - bx * cz) * y + bx * cy - by * cx
     w1 = (cy * az - cz * ay) * x + (cz * ax - cx * az) * y + cx * ay - cy * ax
     w2 = (ay * bz - az * by) * x + (az * bx - ax * bz) * y + ax * by - ay * bx
@@ -279,7 +281,7 @@ def cast(
     textures, cutout, # as in rasterise
     shadow # (n, n) float32, changed: metres towards the sun; start with -1e9
 ):
-    "Draw a mesh into a shadow map. Triangles have two sides, and cutouts holes."
+    "Draw a mesh into a shadow map: of one-sided materials the sides that face the sun, of cutouts what is not transparent."
     n, faces, uv, uv_faces = len(shadow), mesh.faces, mesh.uv, mesh.uv_faces
     for t in range(len(faces)):
         i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
@@ -290,7 +292,7 @@ def cast(
         top, bottom = max(0, math.ceil(min(ay, by, cy) - .5)), min(n - 1, math.floor(max(ay, by, cy) - .5))
         ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
         det = ux * vy - uy * vx
-        if bottom < top or abs(det) < 1e-9: continue
+        if bottom < top or abs(det) < 1e-9 or (det < 0 and cutout[mesh.material[t]] == 0): continue
         a, b, c = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
         m, i, j, k, inverse, lod = mesh.material[t], uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2], 1 / det, -1
         for y in range(top, bottom + 1):
@@ -333,8 +335,7 @@ def resolve(
     people, # (2h, 2w, 3) float32, linear light of the samples that show people
     triangle, # (2h, 2w) int32: negative where no person is
     backdrop, # (a, b, 3) float32, linear light
-    x0, y0, # the window's corner in pixels of the backdrop
-    sx, sy, # pixels of the backdrop per sample
+    at, # (4,) float64: the window's corner in pixels of the backdrop, and its pixels per sample
     white, # light that counts as white; more than 3 of it is cut
     out # (h, w, 3) float32, written
 ):
@@ -343,19 +344,23 @@ def resolve(
     last_y, last_x = backdrop.shape[0] - 1, backdrop.shape[1] - 1
     for y in range(h):
         for x in range(w):
-            r, g, b = 0., 0., 0.
+            r, g, b, n = 0., 0., 0., 0
             for s in range(4):
                 j, i = 2 * y + (s >> 1), 2 * x + (s & 1)
                 if triangle[j, i] >= 0:
                     p, q, t = people[j, i, 0], people[j, i, 1], people[j, i, 2]
+                    if p == 0 and q == 0 and t == 0: continue # another sample stands for this one
                 else:
-                    v = min(max(y0 + (j + .5) * sy - .5, 0.), float(last_y))
-                    u = min(max(x0 + (i + .5) * sx - .5, 0.), float(last_x))
+                    v = min(max(at[1] + (j + .5) * at[3] - .5, 0.), float(last_y))
+                    u = min(max(at[0] + (i + .5) * at[2] - .5, 0.), float(last_x))
                     k, l = int(v), int(u)
-                    m, n = min(k + 1, last_y), min(l + 1, last_x)
+                    m, o = min(k + 1, last_y), min(l + 1, last_x)
                     v -= k; u -= l
-                    p = (1 - v) * ((1 - u) * backdrop[k, l, 0] + u * backdrop[k, n, 0]) + v * ((1 - u) * backdrop[m, l, 0] + u * backdrop[m, n, 0])
-                    q = (1 - v) * ((1 - u) * backdrop[k, l, 1] + u * backdrop[k, n, 1]) + v * ((1 - u) * backdrop[m, l, 1] + u * backdrop[m, n, 1])
-                    t = (1 - v) * ((1 - u) * backdrop[k, l, 2] + u * backdrop[k, n, 2]) + v * ((1 - u) * backdrop[m, l, 2] + u * backdrop[m, n, 2])
-                r += min(p, 3 * white); g += min(q, 3 * white); b += min(t, 3 * white)
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r / 4, g / 4, b / 4
+                    d, e, f = (1 - v) * (1 - u), (1 - v) * u, v * (1 - u)
+                    v *= u
+                    p = d * backdrop[k, l, 0] + e * backdrop[k, o, 0] + f * backdrop[m, l, 0] + v * backdrop[m, o, 0]
+                    q = d * backdrop[k, l, 1] + e * backdrop[k, o, 1] + f * backdrop[m, l, 1] + v * backdrop[m, o, 1]
+                    t = d * backdrop[k, l, 2] + e * backdrop[k, o, 2] + f * backdrop[m, l, 2] + v * backdrop[m, o, 2]
+                r += min(p, 3 * white); g += min(q, 3 * white); b += min(t, 3 * white); n += 1
+            n = max(n, 1)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r / n, g / n, b / n
