@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from ..core import known_name, rng
-from .objects import (DARK, LEAVES, STEEL, WHITE, WOOD, bush, box, cards, ground, handrail, join, lathe, place, poster, quads,
-                                    stairs, tree, tube, wall)
+from .objects import (DARK, LEAVES, STEEL, WHITE, WOOD, box, cards, ground, handrail, join, lathe, place, poster,
+                                    quads,
+                                    soffit, tube, upright, wall)
 from .surfaces import GOODS, Surface
 
 # %% ../../nbs/26b_buildings.ipynb #f3c49ae3
@@ -29,13 +30,11 @@ GROUND_FLOOR = 3.6 # metres
 def _tinted(colour, tint) -> tuple:
     return tuple(int(np.clip(c * t, 8, 245)) for c, t in zip(colour, tint))
 
-def _once(x0, y0, x1, y1, z, surface, v0=0., v1=1.): # an upright face with its texture once across
-    return quads([[[x0, y0, z], [x1, y0, z], [x1, y1, z], [x0, y1, z]]], surface, [[[0, v0], [1, v0], [1, v1], [0, v1]]])
-
 def _reveal(x0, y0, x1, y1, depth, surface): # the sides of a hole in a wall
     d = -depth
     return quads([[[x0, y0, 0], [x0, y0, d], [x0, y1, d], [x0, y1, 0]], [[x1, y0, d], [x1, y0, 0], [x1, y1, 0], [x1, y1, d]],
-                  [[x0, y1, d], [x1, y1, d], [x1, y1, 0], [x0, y1, 0]], [[x0, y0, 0], [x1, y0, 0], [x1, y0, d], [x0, y0, d]]], surface)
+                  [[x0, y1, d], [x1, y1, d], [x1, y1, 0], [x0, y1, 0]], [[x0, y0, 0], [x1, y0, 0], [x1, y0, d],
+                                                                         [x0, y0, d]]], surface)
 
 def _holed(width, height, holes, surface):
     "A wall from x = 0 to `width` with rectangular holes side by side, each x0, y0, x1, y1."
@@ -49,7 +48,8 @@ def _holed(width, height, holes, surface):
     return quads(corners, surface, corners[..., :2] / surface.metres)
 
 # %% ../../nbs/26b_buildings.ipynb #e9034856
-SIGNS = (((170, 34, 32), (240, 236, 220)), ((34, 66, 130), (244, 240, 228)), ((222, 184, 50), (44, 40, 36)), ((40, 96, 62), (240, 236, 214)),
+SIGNS = (((170, 34, 32), (240, 236, 220)), ((34, 66, 130), (244, 240, 228)), ((222, 184, 50), (44, 40, 36)),
+         ((40, 96, 62), (240, 236, 214)),
          ((36, 36, 40), (226, 190, 90)), ((228, 224, 212), (150, 30, 30)), ((120, 50, 96), (246, 240, 236))) # ground, letters
 
 def _shop_bay(r, w, base, trim):
@@ -62,20 +62,24 @@ def _shop_bay(r, w, base, trim):
     leaf = Surface('glass_door', frame, dark, size=64, seed=k % 4, glow=.3)
     board, line = Surface('sign', *SIGNS[c], size=128, seed=c, glow=.6), r.integers(4)
     parts = [_holed(w, GROUND_FLOOR, [window, door], base), _reveal(*window, .22, trim), _reveal(*door, .4, trim),
-             _once(window[0], window[1], window[2], window[3], -.22, pane), _once(door[0], door[1], door[2], door[3], -.4, leaf),
-             box(.1, .36, 0, split + .1, .45, .1, trim), box(.1, 2.85, 0, w - .1, 3.42, .14, board._replace(size=32, kind='paint', glow=0.)),
-             _once(.14, 2.88, w - .14, 3.39, .145, board, line / 4, line / 4 + .25)]
+             upright(window[0], window[1], window[2], window[3], -.22, pane), upright(door[0], door[1], door[2], door[3], -.4,
+                     leaf),
+             box(.1, .36, 0, split + .1, .45, .1, trim), box(.1, 2.85, 0, w - .1, 3.42, .14,
+                                                             board._replace(size=32, kind='paint', glow=0.)),
+             upright(.14, 2.88, w - .14, 3.39, .145, board, line / 4, line / 4 + .25)]
     if r.random() < .45: parts.append(_awning(r, .15, w - .15))
     if r.random() < .3: parts.append(_blade(board, w - .3, line))
     return parts
 
 def _awning(r, x0, x1):
     cloth = Surface('stripes', tuple(GOODS[[0, 2, 3, 6, 7][r.integers(5)]]), (230, 226, 214), 1.1, 64, cutout=2)
-    return quads([[[x0, 2.4, 1.25], [x1, 2.4, 1.25], [x1, 2.84, .1], [x0, 2.84, .1]], [[x0, 2.18, 1.25], [x1, 2.18, 1.25], [x1, 2.4, 1.25], [x0, 2.4, 1.25]]], cloth)
+    return quads([[[x0, 2.4, 1.25], [x1, 2.4, 1.25], [x1, 2.84, .1], [x0, 2.84, .1]],
+                  [[x0, 2.18, 1.25], [x1, 2.18, 1.25], [x1, 2.4, 1.25], [x0, 2.4, 1.25]]], cloth)
 
 def _blade(board, x, line): # a sign that stands out from the wall
-    face = place(_once(-.35, 2.5, .35, 2.85, 0, board, line / 4, line / 4 + .25), x, .55, 90.)
-    return [box(x - .04, 2.45, .15, x + .04, 2.9, .95, DARK), place(face, .05), place(_once(-.35, 2.5, .35, 2.85, 0, board, line / 4, line / 4 + .25), x - .05, .55, -90.)]
+    face = place(upright(-.35, 2.5, .35, 2.85, 0, board, line / 4, line / 4 + .25), x, .55, 90.)
+    return [box(x - .04, 2.45, .15, x + .04, 2.9, .95, DARK), place(face, .05),
+            place(upright(-.35, 2.5, .35, 2.85, 0, board, line / 4, line / 4 + .25), x - .05, .55, -90.)]
 
 # %% ../../nbs/26b_buildings.ipynb #68254559
 def _window_bay(r, w, base, trim, glass):
@@ -83,14 +87,17 @@ def _window_bay(r, w, base, trim, glass):
     y0, half = r.uniform(.85, 1.1), min(.9, w * .27)
     hole = (w / 2 - half, y0, w / 2 + half, 2.55)
     pane = Surface('plaster_windows', (60, 60, 60), glass, size=128, seed=int(r.integers(4)))
-    parts = [_holed(w, GROUND_FLOOR, [hole], base), _reveal(*hole, .18, trim), box(hole[0] - .12, y0 - .1, 0, hole[2] + .12, y0, .14, trim),
-             quads([[[hole[0], y0, -.18], [hole[2], y0, -.18], [hole[2], 2.55, -.18], [hole[0], 2.55, -.18]]], pane, [[[.11, .61], [.39, .61], [.39, .89], [.11, .89]]])]
+    parts = [_holed(w, GROUND_FLOOR, [hole], base), _reveal(*hole, .18, trim), box(hole[0] - .12, y0 - .1, 0, hole[2] + .12, y0,
+            .14, trim),
+             quads([[[hole[0], y0, -.18], [hole[2], y0, -.18], [hole[2], 2.55, -.18], [hole[0], 2.55, -.18]]], pane,
+                   [[[.11, .61], [.39, .61], [.39, .89], [.11, .89]]])]
     if r.random() < .4:
         bars = Surface('grid', (56, 58, 60), metres=1., size=64, cutout=1)
         parts.append(wall(hole[0], .03, hole[2], .03, y0, 2.55, bars))
-    if r.random() < .35: parts.append(box(.25, .25, 0, .85, .8, .3, WHITE, WHITE) if r.random() < .5 else box(.2, 2.2, 0, .95, 2.75, .32, Surface('louvre', (206, 206, 200), (110, 112, 114), .8, 32)))
+    if r.random() < .35: parts.append(box(.25, .25, 0, .85, .8, .3, WHITE, WHITE) if r.random() < .5 else box(.2, 2.2, 0, .95,
+            2.75, .32, Surface('louvre', (206, 206, 200), (110, 112, 114), .8, 32)))
     if r.random() < .4: parts.append(tube([[.08, 0, .07], [.08, GROUND_FLOOR + 6, .07]], .05, STEEL, 5))
-    if r.random() < .3: parts.append(_once(w - .75, 1.1, w - .2, 1.9, .02, poster(r)))
+    if r.random() < .3: parts.append(upright(w - .75, 1.1, w - .2, 1.9, .02, poster(r)))
     return parts
 
 def _door_bay(r, w, base, trim, kind='door'):
@@ -100,30 +107,40 @@ def _door_bay(r, w, base, trim, kind='door'):
         hole = (.3, .0, w - .3, 2.5)
         leaf = Surface('shutter', ((150, 152, 150), (90, 104, 96), (130, 96, 70))[k % 3], GOODS[k], size=128, seed=k)
     elif kind == 'glass':
-        hole, leaf = (w / 2 - 1.1, .02, w / 2 + 1.1, 2.6), Surface('glass_door', (70, 72, 74), (60, 66, 70), size=128, seed=int(r.integers(4)), glow=.3)
+        hole, leaf = (w / 2 - 1.1, .02, w / 2 + 1.1, 2.6), Surface('glass_door', (70, 72, 74), (60, 66, 70), size=128,
+                                                                   seed=int(r.integers(4)), glow=.3)
     else:
         hole = (w / 2 - .55, .02, w / 2 + .55, 2.3)
         leaf = Surface('door', [(96, 52, 36), (36, 66, 56), (40, 50, 84), (120, 34, 32)][r.integers(4)], trim.colour, size=128)
-    parts = [_holed(w, GROUND_FLOOR, [hole], base), _reveal(*hole, .25, trim), _once(*hole, -.25, leaf)]
-    if kind != 'garage': parts += [box(hole[0] - .3, 0, 0, hole[2] + .3, .14, .5, trim), box(hole[0] - .4, 2.75, 0, hole[2] + .4, 2.9, .9, trim),
-                                   box(hole[0] - .18, .14, 0, hole[0], 2.75, .08, trim), box(hole[2], .14, 0, hole[2] + .18, 2.75, .08, trim)]
+    parts = [_holed(w, GROUND_FLOOR, [hole], base), _reveal(*hole, .25, trim), upright(*hole, -.25, leaf)]
+    if kind != 'garage': parts += [box(hole[0] - .3, 0, 0, hole[2] + .3, .14, .5, trim), box(hole[0] - .4, 2.75, 0, hole[2] + .4,
+            2.9, .9, trim),
+                                   box(hole[0] - .18, .14, 0, hole[0], 2.75, .08, trim), box(hole[2], .14, 0, hole[2] + .18, 2.75,
+                                           .08, trim)]
     return parts
 
 def _blank_bay(r, w, base, trim):
     parts = [_holed(w, GROUND_FLOOR, [], base)]
-    if r.random() < .5: parts.append(_once(.5, .9, min(w - .3, 1.7), 2.4, .02, poster(r)))
-    if r.random() < .5: parts.append(box(w - .8, .3, 0, w - .25, 1.3, .22, Surface('louvre', (120, 126, 122), (70, 74, 72), .8, 32)))
+    if r.random() < .5: parts.append(upright(.5, .9, min(w - .3, 1.7), 2.4, .02, poster(r)))
+    if r.random() < .5: parts.append(box(w - .8, .3, 0, w - .25, 1.3, .22, Surface('louvre', (120, 126, 122), (70, 74, 72), .8,
+            32)))
     return parts
 
 def _arcade_bay(r, w, base, trim): # a column before a dark wall set back
     deep = Surface('shop', (84, 80, 74), (70, 66, 60), size=256, seed=int(r.integers(3)), glow=.4)
-    return [lathe([(.42, 0), (.42, .2), (.3, .28), (.27, 2.6), (.4, 2.75), (.4, 2.9)], 12, trim), quads([[[0, 2.9, 0], [w, 2.9, 0], [w, GROUND_FLOOR, 0], [0, GROUND_FLOOR, 0]]], base),
-            _once(.2, 0, w - .2, 2.9, -2.6, deep), quads([[[0, 0, -2.58], [.2, 0, -2.58], [.2, 2.9, -2.58], [0, 2.9, -2.58]], [[w - .2, 0, -2.58], [w, 0, -2.58], [w, 2.9, -2.58], [w - .2, 2.9, -2.58]]], base),
+    return [lathe([(.42, 0), (.42, .2), (.3, .28), (.27, 2.6), (.4, 2.75), (.4, 2.9)], 12, trim),
+            quads([[[0, 2.9, 0], [w, 2.9, 0], [w, GROUND_FLOOR, 0], [0, GROUND_FLOOR, 0]]], base),
+            upright(.2, 0, w - .2, 2.9, -2.6, deep), quads([[[0, 0, -2.58], [.2, 0, -2.58], [.2, 2.9, -2.58], [0, 2.9, -2.58]],
+                                                            [[w - .2, 0, -2.58], [w, 0, -2.58], [w, 2.9, -2.58],
+                                                             [w - .2, 2.9, -2.58]]], base),
             quads([[[0, 2.9, -2.6], [w, 2.9, -2.6], [w, 2.9, 0], [0, 2.9, 0]]], trim)]
 
 # %% ../../nbs/26b_buildings.ipynb #1b6aa4d2
-BAYS = dict(shops=('shop',) * 6 + ('door',), mixed=('shop', 'shop', 'window', 'door', 'garage'), dwellings=('window', 'window', 'window', 'door', 'blank'),
-            offices=('window', 'window', 'glass', 'blank'), works=('garage', 'blank', 'blank', 'door', 'window'), arcade=('arcade',), entrance=('window', 'glass', 'window'))
+BAYS = dict(shops=('shop',) * 6 + ('door',), mixed=('shop', 'shop', 'window', 'door', 'garage'),
+            dwellings=('window', 'window', 'window', 'door', 'blank'),
+            offices=('window', 'window', 'glass', 'blank'), works=('garage', 'blank', 'blank', 'door',
+                                                                   'window'), arcade=('arcade',), entrance=('window', 'glass',
+                                                                          'window'))
 
 def facade(
     r:np.random.Generator,
@@ -144,12 +161,18 @@ def facade(
     w, top, parts = length / n, GROUND_FLOOR + metres / 2 * (floors - 1), []
     for k in range(n):
         bay = BAYS[bays][r.integers(len(BAYS[bays]))] if bays != 'entrance' else ('glass' if k == n // 2 else 'window')
-        one = dict(shop=lambda: _shop_bay(r, w, base, trim), window=lambda: _window_bay(r, w, base, trim, glass), blank=lambda: _blank_bay(r, w, base, trim),
+        one = dict(shop=lambda: _shop_bay(r, w, base, trim), window=lambda: _window_bay(r, w, base, trim, glass),
+                   blank=lambda: _blank_bay(r, w, base, trim),
                    arcade=lambda: _arcade_bay(r, w, base, trim)).get(bay, lambda: _door_bay(r, w, base, trim, bay))()
         parts.append(place(one, k * w))
+    if bays == 'arcade': parts += [place(wall(-2.6, 0, 0, 0, 0, GROUND_FLOOR, base), length, 0, -90.),
+                                   place(wall(0, 0, 2.6, 0, 0, GROUND_FLOOR, base), 0, 0, 90.)]
     if bays not in ('arcade', 'works'): parts.append(place(box(-.16, 0, -.02, .16, GROUND_FLOOR, .1, trim), np.arange(n + 1) * w))
-    if bays in ('dwellings', 'offices', 'entrance'): parts.append(box(0, 0, 0, length, .4, .05, Surface('blocks', _tinted(colour, (.6,) * 3), _tinted(colour, (.4,) * 3), 2.4, 128)))
-    parts.append(_storeys(r, length, floors - 1, top, depth, Surface(upper, colour, glass, metres, 256, int(r.integers(2))), base, trim))
+    if bays in ('dwellings', 'offices', 'entrance'): parts.append(box(0, 0, 0, length, .4, .05,
+                                                                      Surface('blocks', _tinted(colour, (.6,) * 3),
+                                                                              _tinted(colour, (.4,) * 3), 2.4, 128)))
+    parts.append(_storeys(r, length, floors - 1, top, depth, Surface(upper, colour, glass, metres, 256, int(r.integers(2))), base,
+                          trim))
     return join(parts)
 
 def _storeys(r, length, floors, top, depth, upper, base, trim):
@@ -158,7 +181,8 @@ def _storeys(r, length, floors, top, depth, upper, base, trim):
     if floors > 0:
         u, v, s = n / 2, floors / 2, max(1, round(2 * depth / upper.metres)) / 2
         y0 = GROUND_FLOOR
-        corners = [[[0, y0, 0], [length, y0, 0], [length, top, 0], [0, top, 0]], [[length, y0, 0], [length, y0, -depth], [length, top, -depth], [length, top, 0]],
+        corners = [[[0, y0, 0], [length, y0, 0], [length, top, 0], [0, top, 0]],
+                   [[length, y0, 0], [length, y0, -depth], [length, top, -depth], [length, top, 0]],
                    [[0, y0, -depth], [0, y0, 0], [0, top, 0], [0, top, -depth]]]
         parts.append(quads(corners, upper, [[[0, 0], [a, 0], [a, v], [0, v]] for a in (u, s, s)]))
         i, j = np.meshgrid(np.arange(n), np.arange(min(floors, 5)), indexing='ij')
@@ -167,10 +191,14 @@ def _storeys(r, length, floors, top, depth, upper, base, trim):
         lit = Surface('curtain', (196, 184, 160), size=32, glow=.9)
         if upper.kind != 'curtain_wall' and len(x):
             a, b = .25 * cell, .27 * m
-            parts.append(quads(np.stack([np.stack([x + p * a, y + q * b, 0 * x + .02], 1) for p, q in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 1), lit))
-        for k in np.flatnonzero(r.random(n) < .3)[:6]: parts.append(_balcony((k + .5) * length / n, y0 + m * r.integers(0, floors), cell))
-    parts += [place(wall(0, 0, depth, 0, 0, GROUND_FLOOR, base), length, 0, 90.), place(wall(-depth, 0, 0, 0, 0, GROUND_FLOOR, base), 0, 0, -90.),
-              box(-.1, GROUND_FLOOR - .12, -.1, length + .1, GROUND_FLOOR + .1, .2, trim), box(-.2, top - .1, -depth, length + .2, top + .35, .35, trim)]
+            parts.append(quads(np.stack([np.stack([x + p * a, y + q * b, 0 * x + .02], 1) for p,
+                                         q in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 1), lit))
+        for k in np.flatnonzero(r.random(n) < .3)[:6]: parts.append(_balcony((k + .5) * length / n, y0
+                                                                             + m * r.integers(0, floors), cell))
+    parts += [place(wall(0, 0, depth, 0, 0, GROUND_FLOOR, base), length, 0, 90.),
+              place(wall(-depth, 0, 0, 0, 0, GROUND_FLOOR, base), 0, 0, -90.),
+              box(-.1, GROUND_FLOOR - .12, -.1, length + .1, GROUND_FLOOR + .1, .2, trim), box(-.2, top - .1, -depth, length + .2,
+                      top + .35, .35, trim)]
     return parts
 
 def _balcony(x, y, w):
@@ -184,9 +212,12 @@ def house(r, width=9., depth=8., style='plaster', tint=(1., 1., 1.)):
     tiles = Surface('roof_tiles', [(150, 74, 54), (88, 84, 84), (120, 92, 70)][r.integers(3)], metres=2.4)
     gable = Surface(STYLES[style][1], _tinted(STYLES[style][2], tint), STYLES[style][3], STYLES[style][6], 256)
     w, y, h, d = width / 2 + .4, 3.7, 2.6 + r.uniform(0, .8), depth
-    roof = quads([[[-w, y, .5], [w, y, .5], [w, y + h, -d / 2], [-w, y + h, -d / 2]], [[w, y, -d - .5], [-w, y, -d - .5], [-w, y + h, -d / 2], [w, y + h, -d / 2]]], tiles)
-    ends = quads([[[w - .4, y, 0], [w - .4, y, -d], [w - .4, y + h, -d / 2], [w - .4, y + h, -d / 2]], [[.4 - w, y, -d], [.4 - w, y, 0], [.4 - w, y + h, -d / 2], [.4 - w, y + h, -d / 2]]], gable)
-    dormer = place(join([box(-.8, y + .4, -1.6, .8, y + 1.7, -.2, gable), _once(-.55, y + .6, .55, y + 1.5, -.19, Surface('curtain_wall', (230, 228, 220), (70, 80, 88), size=32))]), r.uniform(-1.5, 1.5))
+    roof = quads([[[-w, y, .5], [w, y, .5], [w, y + h, -d / 2], [-w, y + h, -d / 2]],
+                  [[w, y, -d - .5], [-w, y, -d - .5], [-w, y + h, -d / 2], [w, y + h, -d / 2]]], tiles)
+    ends = quads([[[w - .4, y, 0], [w - .4, y, -d], [w - .4, y + h, -d / 2], [w - .4, y + h, -d / 2]],
+                  [[.4 - w, y, -d], [.4 - w, y, 0], [.4 - w, y + h, -d / 2], [.4 - w, y + h, -d / 2]]], gable)
+    dormer = place(join([box(-.8, y + .4, -1.6, .8, y + 1.7, -.2, gable), upright(-.55, y + .6, .55, y + 1.5, -.19,
+            Surface('curtain_wall', (230, 228, 220), (70, 80, 88), size=32))]), r.uniform(-1.5, 1.5))
     return join([front, roof, ends, dormer])
 
 def skyline(r, radius=55., styles=('office', 'plaster', 'glass', 'brick'), floors=(4, 10), count=22):
@@ -211,8 +242,10 @@ def treeline(r, radius=40., leaves='summer', count=70, height=7.):
     half = radius * np.pi / count * r.uniform(1.3, 1.9, count)
     right, up = np.stack([-np.cos(a), 0 * a, np.sin(a)], 1), np.array([0, 1., 0])
     leaf = Surface('foliage', lit, shade, size=128, cutout=1, seed=1)
-    layers = [cards(np.stack([x * f, y * top, z * f], 1), right * (half * s)[:, None], up * (top * s * .42)[:, None], leaf) for f, y, s in ((1., .62, 1.), (.985, .38, .9), (1.02, .5, 1.1))]
-    wood = lathe([(radius * 1.22, 0), (radius * 1.22, height * .55)], 40, Surface('hedge', _tinted(lit, (.75,) * 3), _tinted(shade, (.4,) * 3), 2.6, 128, cutout=2))
+    layers = [cards(np.stack([x * f, y * top, z * f], 1), right * (half * s)[:, None], up * (top * s * .42)[:, None], leaf) for f,
+              y, s in ((1., .62, 1.), (.985, .38, .9), (1.02, .5, 1.1))]
+    wood = lathe([(radius * 1.22, 0), (radius * 1.22, height * .55)], 40, Surface('hedge', _tinted(lit, (.75,) * 3),
+            _tinted(shade, (.4,) * 3), 2.6, 128, cutout=2))
     return [layers, wood]
 
 def hills(r, radius=80., height=22., surface=None):
@@ -221,7 +254,8 @@ def hills(r, radius=80., height=22., surface=None):
     n = 48
     ring = lathe([(radius * .7, -.3), (radius * .85, height * .3), (radius, height * .75), (radius * 1.1, height)], n, s)
     a = np.linspace(0, 2 * np.pi, n + 1)
-    swing = 1 + .35 * np.sin(2 * a + r.uniform(0, 6)) + .2 * np.sin(5 * a + r.uniform(0, 6)) + .1 * np.sin(11 * a + r.uniform(0, 6))
+    swing = 1 + .35 * np.sin(2 * a + r.uniform(0, 6)) + .2 * np.sin(5 * a + r.uniform(0, 6)) + .1 * np.sin(11 * a
+            + r.uniform(0, 6))
     v = ring.vertices.reshape(4, n + 1, 3).copy()
     v[..., 1] *= swing
     return ring._replace(vertices=v.reshape(-1, 3).astype(np.float32))
@@ -241,7 +275,7 @@ def room(
     w, l = width / 2, length / 2
     ring = [(-w, -l, w, -l), (w, -l, w, l), (w, l, -w, l), (-w, l, -w, -l)]
     parts = [ground(-w, -l, w, l, floor), [wall(*q, 0, height, walls) for q in ring],
-             place(quads([[[-w, 0, -l], [w, 0, -l], [w, 0, l], [-w, 0, l]]], roof), y=height)]
+             soffit(-w, -l, w, l, height, roof)]
     inset = lambda q, e: (np.array(q) + e * np.sign([-q[0], -q[1], -q[2], -q[3]])).tolist()
     parts += [wall(*inset(q, .02), 0, .14, DARK) for q in ring]
     if dado: parts += [wall(*inset(q, .015), .14, 1.05, dado) for q in ring]

@@ -81,7 +81,7 @@ def _mix(a, b, share) -> np.ndarray:
     return np.asarray(a, np.float32) * (1 - share[..., None]) + np.asarray(b, np.float32) * share[..., None]
 
 def _wear(r, size, amount=1.) -> np.ndarray: # dirt of all sizes, as fractions
-    return amount * (.05 * noise(r, size, 1.6) + .035 * noise(r, size, .8) + .02 * noise(r, size, 0.))
+    return amount * (.05 * noise(r, size, 1.6) + .05 * noise(r, size, .8) + .05 * noise(r, size, .1))
 
 def _cracks(r, size) -> np.ndarray: # (size, size) 0..1: thin winding lines, here and there
     where = np.clip(noise(r, size, 2.) - .4, 0, 1)
@@ -96,7 +96,8 @@ def asphalt(r, size, colour, ink):
 
 @_painter
 def concrete(r, size, colour, ink):
-    t = _tone(colour, _wear(r, size), -.35 * _cracks(r, size), -.3 * (noise(r, size, .3) > 2.4))
+    spots = noise(r, size, .5)
+    t = _tone(colour, _wear(r, size, 1.3), -.35 * _cracks(r, size), -.3 * (spots > 2.3), .1 * (spots < -2.2))
     t[[0, 1]] *= .72 # a joint
     t[:, [0, 1]] *= .72
     return t
@@ -316,7 +317,7 @@ def corrugated(r, size, colour, ink):
 
 @_painter
 def paint(r, size, colour, ink): # painted metal, plastic, cloth: nearly plain
-    return _tone(colour, _wear(r, size, .7), .05 * np.linspace(1, -1, size)[:, None])
+    return _tone(colour, _wear(r, size, .4), .05 * np.linspace(1, -1, size)[:, None])
 
 @_painter
 def roof_tiles(r, size, colour, ink):
@@ -469,14 +470,16 @@ def _goods(r, d, x0, y0, x1, y1, rows, colours, kinds=('box', 'bottle', 'pile'))
                     d.rectangle([x + .1 * w, y - .65 * tall, x + .8 * w, y], fill=_rgb(c))
                     d.rectangle([x + .3 * w, y - tall, x + .6 * w, y - .6 * tall], fill=_rgb(c, .8))
                 elif kind == 'pile':
-                    for q in range(3): d.ellipse([x, y - (q + 1) * .3 * tall, x + w, y - q * .3 * tall], fill=_rgb(c, r.uniform(.8, 1.2)))
+                    for q in range(3): d.ellipse([x, y - (q + 1) * .3 * tall, x + w, y - q * .3 * tall],
+                                                 fill=_rgb(c, r.uniform(.8, 1.2)))
                 else: d.rectangle([x, y - tall, x + w, y], fill=_rgb(c), outline=_rgb(c, .6))
                 d.line([x + .3 * w, y - .4 * tall, x + .7 * w, y - .4 * tall], fill=(236, 232, 222), width=1)
                 x += 1.08 * w
             x += r.uniform(0, .2) * h
         d.rectangle([x0, y - 1, x1, y + max(1, h * .06)], fill=(188, 180, 168))
 
-GOODS = ((188, 44, 40), (226, 184, 52), (44, 92, 156), (60, 130, 74), (232, 228, 218), (38, 36, 40), (206, 120, 60), (150, 70, 130))
+GOODS = ((188, 44, 40), (226, 184, 52), (44, 92, 156), (60, 130, 74), (232, 228, 218), (38, 36, 40), (206, 120, 60),
+         (150, 70, 130))
 
 @_painter
 def shelf(r, size, colour, ink): # colour: its back
@@ -495,13 +498,15 @@ def books(r, size, colour, ink):
 @_painter
 def bottles(r, size, colour, ink): # behind a bar
     im, d = _canvas(_tone(_rgb(colour, .5), .1 * noise(r, size, 1.8)))
-    _goods(r, d, 2, 2, size - 2, size - 2, 4, ((150, 90, 30), (40, 84, 50), (196, 200, 190), (120, 30, 28), (60, 44, 30)), ('bottle',))
+    _goods(r, d, 2, 2, size - 2, size - 2, 4, ((150, 90, 30), (40, 84, 50), (196, 200, 190), (120, 30, 28), (60, 44, 30)),
+           ('bottle',))
     return np.asarray(im, np.float32)
 
 # %% ../../nbs/26_surfaces.ipynb #3a0911d9
 def _dummy(r, d, x, y, h, c): # a shop's dressed dummy; y: its feet
     d.ellipse([x - .06 * h, y - h, x + .06 * h, y - .87 * h], fill=(206, 190, 172))
-    d.polygon([(x - .14 * h, y - .84 * h), (x + .14 * h, y - .84 * h), (x + .1 * h, y - .45 * h), (x - .1 * h, y - .45 * h)], fill=_rgb(c))
+    d.polygon([(x - .14 * h, y - .84 * h), (x + .14 * h, y - .84 * h), (x + .1 * h, y - .45 * h), (x - .1 * h, y - .45 * h)],
+              fill=_rgb(c))
     d.rectangle([x - .09 * h, y - .45 * h, x + .09 * h, y], fill=_rgb(c, .5))
 
 @_painter
@@ -541,7 +546,8 @@ def poster(r, size, colour, ink): # an advertisement: a picture, a heading, smal
 @_painter
 def painting(r, size, colour, ink): # in a gilded frame
     low, high = _mix(_rgb(ink), _rgb(colour), np.clip(.5 + .3 * noise(r, size, 1.8), 0, 1)), (190, 196, 196)
-    t = np.where((np.mgrid[:size, :size][0] < size * (.45 + .05 * noise(r, size, 2.)[:1]))[..., None], _tone(high, .1 * noise(r, size, 1.6)), low)
+    t = np.where((np.mgrid[:size, :size][0] < size * (.45 + .05 * noise(r, size, 2.)[:1]))[..., None],
+                 _tone(high, .1 * noise(r, size, 1.6)), low)
     b = size // 12
     frame = np.ones((size, size), bool)
     frame[b:-b, b:-b] = False
@@ -561,7 +567,8 @@ def screen(r, size, colour, ink): # a board of lines, as of departures
 @_painter
 def stripes(r, size, colour, ink): # awnings, barriers
     x = np.arange(size) * 8 // size
-    return _tone(np.where((x % 2 == 0)[None, :, None], colour, ink) + np.zeros((size, 1, 1)), _wear(r, size), .06 * np.linspace(1, -1, size)[:, None])
+    return _tone(np.where((x % 2 == 0)[None, :, None], colour, ink) + np.zeros((size, 1, 1)), _wear(r, size),
+                 .06 * np.linspace(1, -1, size)[:, None])
 
 @_painter
 def ceiling(r, size, colour, ink):
@@ -573,13 +580,15 @@ def ceiling(r, size, colour, ink):
 @_painter
 def panel_light(r, size, colour, ink):
     y, x = np.mgrid[:size, :size] / size
-    return _tone(np.where((np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) < .06)[..., None], ink, colour), -.08 * (x * 12 % 1 < .2))
+    return _tone(np.where((np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)) < .06)[..., None], ink, colour),
+                 -.08 * (x * 12 % 1 < .2))
 
 @_painter
 def steps(r, size, colour, ink): # the grooves of an escalator
     y = np.arange(size)[:, None] * 8 / size % 1
     x = np.arange(size)[None] * 32 / size % 1
-    return _tone(np.where((y < .12)[..., None] + np.zeros((1, size, 1), bool), (206, 176, 50), colour), .3 * (x - .5), .4 * (y - .5))
+    return _tone(np.where((y < .12)[..., None] + np.zeros((1, size, 1), bool), (206, 176, 50), colour), .3 * (x - .5),
+                 .4 * (y - .5))
 
 @_painter
 def curtain(r, size, colour, ink):
@@ -607,7 +616,8 @@ def crates(r, size, colour, ink): # fruit in boxes, seen from above
     im, d = _canvas(_tone((120, 88, 54), .1 * noise(r, size, .8)))
     q = size // 4
     for k in range(16):
-        x, y, c = k % 4 * q, k // 4 * q, ((200, 60, 40), (226, 150, 40), (120, 160, 60), (214, 196, 70), (140, 60, 90))[r.integers(5)]
+        x, y, c = k % 4 * q, k // 4 * q, ((200, 60, 40), (226, 150, 40), (120, 160, 60), (214, 196, 70),
+                                          (140, 60, 90))[r.integers(5)]
         for px, py, f in zip(*r.uniform(.08, .8, (2, 26)), r.uniform(.7, 1.25, 26)):
             d.ellipse([x + px * q, y + py * q, x + px * q + q * .2, y + py * q + q * .2], fill=_rgb(c, f))
         d.rectangle([x, y, x + q, y + q], outline=(160, 126, 84), width=2)
@@ -691,7 +701,8 @@ def needles(r, size, colour, ink): # a bough of a conifer, hanging from its uppe
         y = r.beta(1.3, 1.2) * .94
         x = .5 + r.uniform(-.5, .5) * (.25 + .75 * y)
         e = r.uniform(.03, .1)
-        d.line([x * size, y * size, (x + r.normal(0, .03)) * size, (y + e) * size], fill=(*_rgb(colour, r.uniform(.5, 1.4)), 255), width=max(1, size // 56))
+        d.line([x * size, y * size, (x + r.normal(0, .03)) * size, (y + e) * size], fill=(*_rgb(colour, r.uniform(.5, 1.4)), 255),
+               width=max(1, size // 56))
     t = np.array(im, np.float32)
     t[t[..., 3] == 0, :3] = _rgb(colour, .7)
     return t
