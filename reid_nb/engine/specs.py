@@ -382,7 +382,7 @@ def _table(spec, rows):
 def _is_video(spec): return any(units < images for _, _, _, units, images in spec.groups)
 
 # %% ../../nbs/29_specs.ipynb #de1654f5
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _cameras(scene, count):
     "Position, region and the walk around it of every camera of a scene: (C, 3), (C, 4), (C, 4)."
     s = make_kept_scene(scene, -(-count // 12) * 12)
@@ -514,7 +514,7 @@ def _order(spec, rows): # -> order in which to render, and the piece of work eac
     person = _person(spec, p['kind'], p['person'])
     if any(f in ('location', 'camera') for f, _ in spec.grid):
         order = np.lexsort((rows, person, p['background'], person // 256))
-        unit, cut = (person // 256 * 1000 + p['background'])[order], 512
+        unit, cut = (person // 256 * 1000 + p['background'])[order], 1600
     elif spec.site: order, unit, cut = np.arange(len(rows)), person // _BLOCK, 1024
     else: order, unit, cut = np.arange(len(rows)), person, 288
     ends = [*(np.flatnonzero(np.diff(unit)) + 1).tolist(), len(rows)]
