@@ -140,7 +140,7 @@ def backpack(
     J, s = body.joints, body.height / 1.7
     V, W = _torso(worn)
     top = J[7, 1] + .02 * s
-    h, w, d = (.34 + .14 * size) * s, (.26 + .07 * size) * s, (.11 + .09 * size) * s
+    h, w, d = (.38 + .13 * size) * s, (.28 + .07 * size) * s, (.13 + .09 * size) * s
     middle = (np.abs(V[:, 0]) < .12 * s) & (V[:, 1] < top) & (V[:, 1] > top - h)
     back = np.percentile(V[middle, 2], 4)
     centre = np.array([0, top - h / 2, back - d / 2 + .012 * s])

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 import reid_nb
-from ..core import compiled
+from ..core import compiled, sha256
 
 # %% ../../nbs/20_assets.ipynb #29bb217d
 ASSETS = Path(reid_nb.__file__).parent / 'assets' # what the package carries

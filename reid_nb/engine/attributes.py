@@ -52,7 +52,7 @@ SEASONS = ('any', 'summer', 'winter')
 _COLOUR_ODDS = dict(upper=dict(black=24, white=17, gray=15, blue=15, red=8, green=6, pink=4, brown=5, yellow=3, purple=3, orange=2),
                     lower=dict(black=31, blue=27, gray=14, brown=12, white=6, green=4, red=2, pink=1, purple=1, yellow=1, orange=1),
                     shoe=dict(black=40, white=26, gray=11, brown=13, blue=5, red=3, pink=1, green=1),
-                    bag=dict(black=42, gray=12, blue=14, brown=12, red=7, green=4, pink=3, purple=2, white=2, yellow=1, orange=1))
+                    carried=dict(white=24, black=22, brown=14, red=9, blue=8, gray=6, pink=5, green=4, yellow=4, orange=4), bag=dict(black=46, gray=12, blue=14, brown=12, red=7, green=4, pink=3, purple=2, white=2, yellow=1, orange=1))
 
 # %% ../../nbs/22_attributes.ipynb #9735eefd
 UPPERS = dict( # odds for men, women; factor in summer, winter; sleeves: s short, l long, b both, n none; is it a coat
@@ -76,7 +76,9 @@ LONG_HAIR = dict(male=dict(long=2, ponytail=3), female=dict(long=36, ponytail=30
 HAIR_SHADES = dict(black=(24, 21, 20), dark=(42, 31, 25), brown=(78, 53, 36), auburn=(104, 58, 36), blond=(168, 134, 86), gray=(132, 130, 128),
                    white=(196, 193, 188), dyed=(150, 60, 70))
 
-PLAIN_SHOES = dict(trainers=30, plain_trainers=26, leather_shoes=16, dress_shoes=16, boots=12)
+PLAIN_SHOES = dict(any=dict(trainers=30, plain_trainers=26, leather_shoes=15, dress_shoes=15, boots=10, sandals=4),
+                   summer=dict(trainers=27, plain_trainers=27, leather_shoes=12, dress_shoes=12, boots=2, sandals=22),
+                   winter=dict(trainers=28, plain_trainers=24, leather_shoes=16, dress_shoes=12, boots=26))
 
 # %% ../../nbs/22_attributes.ipynb #3e1bec4e
 class _Chances:
@@ -115,6 +117,7 @@ def _check(season, fixed):
         raise ValueError("Shorts are short: leave lower_length out, or set lower_type='trousers'.")
     if fixed.get('lower_type') == 'trousers' and fixed.get('lower_length') == 'short':
         raise ValueError("Short trousers are lower_type='shorts'.")
+    if fixed.get('pattern') == 'denim' and fixed.get('lower_type') in ('skirt', 'dress'): raise ValueError('Denim is for trousers and shorts.')
     if fixed.get('sleeve') == 'short' and fixed.get('coat') == 1: raise ValueError('Coats have long sleeves: leave sleeve or coat out.')
 
 DETAILS_THAT_CAN_BE_SET = ('upper', 'lower', 'hair_style', 'shoes')
@@ -123,11 +126,11 @@ def _shape(c, gender, age):
     "What make_body takes: sex, age, muscle ... 0..1."
     years = dict(child=c.between(10, .07, .19), young=c.between(10, .34, .52), adult=c.between(10, .5, .7), old=c.between(10, .78, .97))[age]
     male = gender == 'male'
-    weight = c.bell(11, .22, .8) if c.u[14] < .85 else c.between(11, .7, .98)
-    descent = [-math.log(max(c.u[15 + k], 1e-9)) ** 1. for k in range(3)]
-    descent = [d ** 2.2 for d in descent]
+    heavy = c.u[14] > .82
+    weight = c.between(11, .65, .95) if heavy else c.bell(11, .2, .8)
+    descent = [(-math.log(max(c.u[15 + k], 1e-9))) ** 2.2 for k in range(3)]
     total = sum(descent)
-    return dict(sex=c.between(18, .88, 1.) if male else c.between(18, 0., .1), age=years, muscle=c.bell(19, .25, .85) if male else c.bell(19, .25, .65),
+    return dict(sex=c.between(18, .88, 1.) if male else c.between(18, 0., .1), age=years, muscle=c.between(19, .12, .42) if heavy else c.bell(19, .25, .8) if male else c.bell(19, .25, .65),
                 weight=weight, height=c.bell(22, .38, .64), proportions=c.between(25, .35, .9), cup=c.bell(26, .15, .85),
                 descent=tuple(d / total for d in descent), details=tuple(.55 * (c.u[29 + k] + c.u[30 + k] - 1) for k in range(22)))
 
@@ -164,7 +167,6 @@ _DENIM = ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
 def _pattern_odds(garment, label):
     odds = _PATTERNS.get(_PATTERN_OF.get(garment), dict(plain=1))
     if label is None: return odds
-    if label == 'denim': return dict(plain=1)
     return ({k: w for k, w in odds.items() if _PATTERN_LABEL[k] == label}
             or {k: 1 for k, v in _PATTERN_LABEL.items() if v == label and not (k == 'raglan' and garment == 'tank')})
 
@@ -177,20 +179,23 @@ def _clothes(c, a, gender, season, fixed):
     coat, sleeve = fixed.get('coat'), fixed.get('sleeve')
     if sleeve == 'short': coat = 0
     a['upper'] = fixed.get('upper') or c.pick(60, _known_odds(UPPERS, gender, season, None, sleeve, coat))
-    a['lower'] = fixed.get('lower') or c.pick(61, _known_odds(LOWERS, gender, season, types))
-    if a['upper'] == 'suit' and a['lower'] != 'dress' and types in (None, ('trousers',), ('trousers', 'skirt', 'dress')) and 'lower' not in fixed:
+    odds, pattern = _known_odds(LOWERS, gender, season, types), fixed.get('pattern')
+    if pattern == 'denim': odds = {k: w for k, w in odds.items() if k in _DENIM}
+    if pattern == 'plain': odds = {k: w for k, w in odds.items() if k not in _DENIM}
+    a['lower'] = fixed.get('lower') or c.pick(61, odds)
+    if a['upper'] == 'suit' and a['lower'] != 'dress' and pattern != 'denim' and types in (None, ('trousers',), ('trousers', 'skirt', 'dress')) and 'lower' not in fixed:
         a['lower'] = 'suit_trousers' if gender == 'male' or c.u[62] < .5 else 'skirt' if types is None else 'suit_trousers'
     dress = a['lower'] == 'dress'
     over = UPPERS[a['upper']][5] and dress                                         # a coat over a dress
     a['coat'] = UPPERS[a['upper']][5]
     if dress and not over: a['upper'] = 'dress'
     kinds = 'b' if a['upper'] == 'dress' else UPPERS[a['upper']][4]
-    if a['upper'] == 'dress' and sleeve is None: sleeve = 'long' if c.u[63] < dict(any=.25, summer=.08, winter=.7)[season] else 'short'
+    if a['upper'] == 'dress' and sleeve is None: sleeve = 'long' if c.u[63] < dict(any=.25, summer=.08, winter=.9)[season] else 'short'
     if kinds == 'b' and sleeve is None: sleeve = 'short' if c.u[63] < dict(any=.3, summer=.6, winter=.03)[season] else 'long'
     sleeve = sleeve or dict(s='short', n='short', l='long')[kinds]
     bare = kinds == 'n' or a['upper'] == 'dress' and c.u[64] < .45
     a['sleeve'] = sleeve
-    a['sleeve_length'] = c.between(65, 1.9, 2.06) if sleeve == 'long' else 0. if bare else c.between(65, .38, .85)
+    a['sleeve_length'] = c.between(65, 1.86, 2.0) if sleeve == 'long' else 0. if bare else c.between(65, .38, .85)
     row = LOWERS[a['lower']]
     a['lower_type'] = row[4]
     short = fixed.get('lower_length') == 'short'
@@ -201,6 +206,8 @@ def _clothes(c, a, gender, season, fixed):
     if fixed.get('lower_length') == 'long' and row[4] in ('skirt', 'dress') and a['leg_length'] < 1.2: a['leg_length'] = c.between(66, 1.35, 1.85)
     if a['lower'] == 'skirt' and a['leg_length'] > 1: a['lower'] = 'long_skirt'
     a['lower_length'] = 'long' if a['leg_length'] > 1.2 else 'short'
+    if row[4] == 'trousers' and a['lower'] not in ('suit_trousers', 'track_trousers', 'jeans', 'creased_jeans', 'slim_jeans') and c.u[67] < dict(
+        any=.08, summer=.22, winter=0.)[season]: a['leg_length'] = c.between(66, 1.3, 1.6)
     a['looseness'] = round(c.between(68, 0., 1.), 3)
     a['leg_width'] = round(c.between(69, 0., 1.), 3)
     a['upper_hem'] = round(c.between(70, 0., 1.), 3)
@@ -210,9 +217,9 @@ def _clothes(c, a, gender, season, fixed):
 def _paint(c, a, fixed):
     "Patterns and colours; labels."
     label = fixed.get('pattern')
-    a['upper_pattern'] = c.pick(73, _pattern_odds(a['upper'], None if label == 'denim' else label))
+    a['upper_pattern'] = c.pick(73, _pattern_odds(a['upper'], 'plain' if label == 'denim' else label))
     a['lower_pattern'] = c.pick(74, _pattern_odds(a['lower'], None)) if a['lower'] != 'dress' else 'plain'
-    if a['upper_pattern'] not in ('plain', 'mottled') and c.u[75] < .9: a['lower_pattern'] = 'plain'
+    if label or a['upper_pattern'] not in ('plain', 'mottled') and c.u[75] < .9: a['lower_pattern'] = 'plain'
     up = fixed.get('upper_color') or c.pick(76, _COLOUR_ODDS['upper'])
     dress = a['upper'] == 'dress'
     low = fixed.get('lower_color') or (up if dress else c.pick(77, _COLOUR_ODDS['lower']))
@@ -227,7 +234,7 @@ def _paint(c, a, fixed):
     a.update(upper_color=up, lower_color=low, shoe_color=shoe, upper_rgb=c.colour(84, up), lower_rgb=c.colour(88, low), shoe_rgb=c.colour(92, shoe),
              second_rgb=c.colour(96, second), third_rgb=c.colour(100, third), inner_rgb=c.colour(104, c.pick(82, dict(white=50, blue=14, black=14, gray=12, red=5, pink=5))),
              shoe_second_rgb=c.colour(108, c.pick(83, dict(white=50, black=25, gray=15, red=4, blue=6))), bag_rgb=c.colour(112, c.pick(116, _COLOUR_ODDS['bag'])),
-             bag2_rgb=c.colour(117, c.pick(121, _COLOUR_ODDS['bag'])), hat_rgb=c.colour(122, c.pick(126, _COLOUR_ODDS['bag'])),
+             bag2_rgb=c.colour(117, c.pick(121, _COLOUR_ODDS['carried'])), hat_rgb=c.colour(122, c.pick(126, _COLOUR_ODDS['bag'])),
              umbrella_rgb=c.colour(127, c.pick(131, dict(black=30, blue=16, red=12, green=6, purple=8, pink=6, yellow=4, gray=6, white=4, orange=2))))
     if a['upper'] == 'suit' and a['lower'] == 'suit_trousers' and low == up: a['lower_rgb'] = a['upper_rgb']
     if dress and low == up: a['lower_rgb'] = a['upper_rgb']
@@ -256,7 +263,7 @@ def _extras(c, a, gender, age, season, fixed):
     a['handbag'] = fixed.get('handbag', c.yes(145, (.18 if gender == 'female' else .10) * (age != 'child')))
     a['umbrella'] = fixed.get('umbrella', c.yes(146, .015))
     a['bag_size'] = round(c.between(147, 0., 1.), 3)
-    odds = dict(PLAIN_SHOES)
+    odds = PLAIN_SHOES[season]
     if a['lower'] in ('suit_trousers', 'skirt'): odds = dict(leather_shoes=30, dress_shoes=50, trainers=8, plain_trainers=12)
     if a['lower'] in ('sports_shorts', 'joggers', 'track_trousers', 'leggings'): odds = dict(trainers=55, plain_trainers=45)
     a['shoes'] = fixed.get('shoes') or c.pick(148, odds)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BONES', 'PARENT', 'KEYPOINTS', 'PARTS', 'Mesh', 'Textures', 'Body', 'MARKS', 'KEYPOINT_BONES', 'DETAILS',
-           'make_textures', 'make_body', 'mean_shape']
+           'make_textures', 'make_body', 'mean_shape', 'see', 'picture']
 
 # %% ../../nbs/21_bodies.ipynb #f69aa484
 from collections import namedtuple
@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from ..core import compiled
+from .assets import load_arrays, target_weights
 
 # %% ../../nbs/21_bodies.ipynb #ee513645
 BONES = ('root', 'spine1', 'spine2', 'chest', 'neck', 'head', 'clav.L', 'arm.L', 'fore.L', 'hand.L',
@@ -80,9 +81,6 @@ def make_textures(
     _compiled_mips()(pixels, table, size)
     return Textures(pixels, table, size)
 
-# %% ../../nbs/21_bodies.ipynb #a3d5ffd3
-from .assets import load_arrays, target_weights
-
 # %% ../../nbs/21_bodies.ipynb #9b82a5f3
 Body = namedtuple('Body', ['points', # (P, 3) float32, metres; numbered as in the asset 'body'
                            'joints', # (20, 3) float32, where each bone turns
@@ -126,3 +124,55 @@ def make_body(
 def mean_shape(**changes):
     "The shape of a middling adult, with changes."
     return dict(sex=.5, age=.5, muscle=.5, weight=.5, height=.5, proportions=.5, cup=.5, descent=np.ones(3) / 3, details=np.zeros(22)) | changes
+
+# %% ../../nbs/21_bodies.ipynb #5c224db2
+def _nearest(P, F, depth, index, share):
+    "The nearest triangle of each pixel, and the shares of its first two corners there."
+    H, W = depth.shape
+    for t in range(len(F)):
+        a, b, c = F[t, 0], F[t, 1], F[t, 2]
+        area = (P[b, 0] - P[a, 0]) * (P[c, 1] - P[a, 1]) - (P[c, 0] - P[a, 0]) * (P[b, 1] - P[a, 1])
+        if abs(area) < 1e-9: continue
+        for y in range(max(0, int(min(P[a, 1], P[b, 1], P[c, 1]) - .5)), min(H, int(max(P[a, 1], P[b, 1], P[c, 1]) + 1.5))):
+            for x in range(max(0, int(min(P[a, 0], P[b, 0], P[c, 0]) - .5)), min(W, int(max(P[a, 0], P[b, 0], P[c, 0]) + 1.5))):
+                u = ((P[b, 0] - x - .5) * (P[c, 1] - y - .5) - (P[c, 0] - x - .5) * (P[b, 1] - y - .5)) / area
+                v = ((P[c, 0] - x - .5) * (P[a, 1] - y - .5) - (P[a, 0] - x - .5) * (P[c, 1] - y - .5)) / area
+                if u < 0 or v < 0 or u + v > 1: continue
+                z = u * P[a, 2] + v * P[b, 2] + (1 - u - v) * P[c, 2]
+                if z > depth[y, x]: depth[y, x], index[y, x], share[y, x, 0], share[y, x, 1] = z, t, u, v
+
+@cache
+def _compiled_nearest(): return compiled(_nearest)
+
+def see(
+    V, # (N, 3) metres
+    F, # (T, 3)
+    viewpoint:float=0., # degrees; 0 sees the front, 90 the left side, 180 the back
+    height:int=240, # pixels
+    width:int=120,
+    span:float=2.0, # metres that the picture is high
+    low:float=-.05 # metres, its lower edge
+): # -> (height, width) int32: the triangle seen, -1 for none; (height, width, 2): shares of its first two corners; (T, 3) normals
+    "What an orthographic view sees of a mesh."
+    a = np.radians(viewpoint)
+    X = V @ np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]]).T
+    n = np.cross(X[F[:, 1]] - X[F[:, 0]], X[F[:, 2]] - X[F[:, 0]])
+    n = n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-12)
+    scale = height / span
+    P = np.stack([X[:, 0] * scale + width / 2, height - (X[:, 1] - low) * scale, X[:, 2]], 1)
+    index, share = np.full((height, width), -1, np.int32), np.zeros((height, width, 2), np.float32)
+    _compiled_nearest()(P, np.ascontiguousarray(F, np.int32), np.full((height, width), -1e9), index, share)
+    return index, share, n
+
+def picture(
+    V, # (N, 3) metres
+    F, # (T, 3)
+    colour, # sRGB 0..255: (3,) or (T, 3)
+    *view, # as in see
+    **views
+) -> np.ndarray: # (height, width, 3) uint8
+    "A mesh lit from above the viewer's shoulder."
+    index, _, n = see(V, F, *view, **views)
+    light = .42 + .58 * np.abs(n @ np.array([.25, .55, .80]))
+    lit = np.broadcast_to(np.asarray(colour, np.float32), (len(F), 3)) * light[:, None]
+    return np.where(index[..., None] >= 0, lit[index], 236).clip(0, 255).astype(np.uint8)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Piece', 'ARMS', 'SHELL_ANGLES', 'SHELL_ROWS', 'dense_weights', 'fit_garment', 'clip', 'keep_faces', 'armness',
-           'down_the_arm', 'cut_sleeves', 'shell', 'push_out', 'normals', 'chart', 'grow_top', 'grow_skirt',
-           'grow_trousers', 'chart_legs', 'lengthen', 'upper_edge']
+           'down_the_arm', 'cut_sleeves', 'shell', 'push_out', 'normals', 'chart', 'grow_top', 'skirt_weights',
+           'grow_skirt', 'grow_trousers', 'chart_legs', 'lengthen', 'upper_edge', 'raise_waist']
 
 # %% ../../nbs/22a_garments.ipynb #2cebb3d9
 import math
@@ -315,6 +315,23 @@ def grow_top(
     front = ((V[:, 2] - J[4, 2]) / .05).clip(0, 1) * (1 - (np.abs(V[:, 0]) / .11).clip(0, 1) ** 1.5)
     return clip(piece, np.where(armness(piece.weights) > .3, 1., J[4, 1] + .012 + max(-neck, 0.) - max(neck, 0.) * front - V[:, 1]))
 
+def skirt_weights(
+    V, # (N, 3) metres
+    body:Body
+) -> np.ndarray: # (N, 20) float32
+    "A skirt goes where the legs go: each side with its thigh, below the knee also with the shin, behind more than in front."
+    J = body.joints
+    k = ((J[0, 1] + .03 - V[:, 1]) / (J[0, 1] - J[15, 1])).clip(0, 2.2)
+    s = (.5 + V[:, 0] / .13).clip(0, 1)
+    s = s * s * (3 - 2 * s)
+    thigh = .93 * (k / .75).clip(0, 1)
+    shin = np.minimum(((k - .95) * 2).clip(0, 1) * np.where(V[:, 2] < J[15, 2], .85, .38), thigh)
+    W = np.zeros((len(V), len(BONES)), np.float32)
+    W[:, 0] = 1 - thigh
+    W[:, 14], W[:, 17] = (thigh - shin) * s, (thigh - shin) * (1 - s)
+    W[:, 15], W[:, 18] = shin * s, shin * (1 - s)
+    return W
+
 def grow_skirt(
     body:Body,
     top:float, # height of its upper edge, metres
@@ -331,15 +348,7 @@ def grow_skirt(
     theta = np.arctan2(V[:, 0], V[:, 2] - J[0, 2])
     grow = 1 + .55 * flare * k + ripples * .07 * k * np.cos(9 * theta + 1.3)
     V = np.stack([V[:, 0] * grow, V[:, 1], (V[:, 2] - J[0, 2]) * (grow + .1 * flare * k) + J[0, 2]], 1).astype(np.float32)
-    s = (.5 + V[:, 0] / .13).clip(0, 1)
-    s = s * s * (3 - 2 * s)
-    thigh = .93 * (k / .75).clip(0, 1)                                              # cloth goes where the leg goes
-    shin = ((k - .95) * 2).clip(0, 1) * np.where(V[:, 2] < J[15, 2], .85, .38)
-    W = np.zeros((len(V), len(BONES)), np.float32)
-    W[:, 0] = 1 - thigh
-    W[:, 14], W[:, 17] = (thigh - shin) * s, (thigh - shin) * (1 - s)
-    W[:, 15], W[:, 18] = shin * s, shin * (1 - s)
-    piece = Piece(V, f, np.zeros((1, 2), np.float32), np.zeros_like(f), W, sky)
+    piece = Piece(V, f, np.zeros((1, 2), np.float32), np.zeros_like(f), skirt_weights(V, body), sky)
     hung = _hang(outline, .25 * (1 - flare), int((J[0, 1] + .05) * 80), 80.)
     piece = push_out(piece, hung, body, clearance)
     piece = clip(piece, top - piece.vertices[:, 1])
@@ -426,3 +435,19 @@ def upper_edge(
     for i in range(16):
         if (a == i).any(): top[i] = P[a == i, 1].max()
     return float(top.min())
+
+def raise_waist(
+    piece:Piece,
+    body:Body,
+    height:float # metres
+) -> Piece:
+    "A lower garment whose upper edge is nowhere below `height`: low waistbands are pulled up."
+    V, J = piece.vertices, body.joints
+    a = (np.arctan2(V[:, 0], V[:, 2] - J[0, 2]) / (2 * math.pi) + .5) * 16
+    top = np.full(16, J[0, 1], np.float64)
+    np.maximum.at(top, a.astype(int) % 16, V[:, 1])
+    near = np.interp(a, np.arange(-1, 18) + .5, top[np.arange(-1, 18) % 16])
+    low = J[14, 1] - .09 * body.height
+    V = V.copy()
+    V[:, 1] += np.maximum(height - near, 0) * ((V[:, 1] - low) / (near - low)).clip(0, 1.1)
+    return piece._replace(vertices=V.astype(np.float32))

@@ -18,7 +18,7 @@ from .assets import fill_texture, load_arrays, load_picture
 from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
 from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details, wrap
 from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm, fit_garment, grow_skirt,
-                                     grow_top, grow_trousers, keep_faces, lengthen, normals, upper_edge, push_out, shell)
+                                     grow_top, grow_trousers, keep_faces, lengthen, normals, raise_waist, skirt_weights, upper_edge, push_out, shell)
 
 # %% ../../nbs/23_people.ipynb #ed163acc
 Person = namedtuple('Person', ['attributes', # dict, from draw_attributes
@@ -81,10 +81,10 @@ def _cloth(piece, body, a, which, garment, shade=None, accent=None, accent_rgb=N
         shade = shade * m
     return paint_cloth(place, covered, shade, accent, contrast=contrast, **_pattern(a, which, garment, body, a['second_rgb'] if accent_rgb is None else accent_rgb))
 
-def _from_picture(name, fade=0.):
+def _from_picture(name):
     "Shade and accent of a ready-made garment."
     p = load_picture(name)
-    return p[..., 0].astype(np.float32) / 128, p[..., 1].astype(np.float32) / 255
+    return (p[..., 0].astype(np.float32) / 128).clip(.25, 1.5), p[..., 1].astype(np.float32) / 255
 
 def _hem_of(body, a):
     "Where a top ends, metres: from the hip down to the crotch."
@@ -92,9 +92,9 @@ def _hem_of(body, a):
     return float(J[0, 1] - .085 * body.height / 1.7 + (.055 + .07 * a['upper_hem']) * body.height / 1.7)
 
 _GROWN = dict( # ease, hang, sleeve ease (metres), neckline (below 0 a collar), gather, gloss
-    loose_tee=(.014, .55, .016, .012, 0, .03), tank=(.010, .35, .01, .05, 0, .03), polo=(.012, .45, .014, -.012, 0, .03), sweatshirt=(.020, .6, .018, .0, .9, .03),
-    hoodie=(.024, .65, .020, .0, .9, .03), zip_hoodie=(.024, .65, .020, -.01, .9, .03), windbreaker=(.028, .8, .022, -.035, .7, .14), puffer=(.046, .8, .036, -.045, .6, .16),
-    coat=(.030, .8, .022, -.02, 0, .04), parka=(.036, .8, .026, -.04, 0, .05), dress=(.006, .15, .008, .04, 0, .04))
+    loose_tee=(.014, .55, .013, .012, 0, .03), tank=(.010, .35, .01, .05, 0, .03), polo=(.012, .45, .014, -.012, 0, .03), sweatshirt=(.020, .6, .014, .0, .9, .03),
+    hoodie=(.024, .65, .015, .0, .9, .03), zip_hoodie=(.024, .65, .015, -.01, .9, .03), windbreaker=(.026, .8, .017, -.035, .7, .14), puffer=(.038, .8, .026, -.045, .6, .16),
+    coat=(.028, .8, .016, -.02, 0, .04), parka=(.032, .8, .020, -.04, 0, .05), dress=(.006, .15, .008, .04, 0, .04))
 
 def _grown_top(a, body, below, ceiling):
     "Layers of a grown top, coat or dress over what is worn below."
@@ -114,7 +114,7 @@ def _grown_top(a, body, below, ceiling):
     if long:
         flare = (.12 + .5 * a['leg_width'] * a['looseness']) if kind == 'dress' else .10 + .12 * a['looseness']
         outline = np.maximum(shell([keep_faces(piece, piece.vertices[piece.faces, 1].max(1) < waist + .1)], body), under)
-        skirt = grow_skirt(body, waist, end, flare, outline, .005 if kind == 'dress' else .010, (.3 + .7 * a['looseness']) * (a['leg_width'] > .4) if kind == 'dress' else .05)
+        skirt = grow_skirt(body, waist, end, flare, outline, .010, (.3 + .7 * a['looseness']) * (a['leg_width'] > .4) if kind == 'dress' else .05)
         n = len(piece.vertices)
         piece = Piece(np.concatenate([piece.vertices, skirt.vertices]), np.concatenate([piece.faces, skirt.faces + n]), piece.uv,
                       np.concatenate([piece.uv_faces, skirt.uv_faces]), np.concatenate([piece.weights, skirt.weights]), np.concatenate([piece.sky, skirt.sky]))
@@ -159,19 +159,21 @@ def _leg_height(body, length):
 def _lower(a, body):
     "Layers of what covers the legs, and the height of its hem; a dress is no lower layer."
     kind, hem = a['lower'], _leg_height(body, a['leg_length'])
-    if kind == 'dress': return [], hem
+    if kind == 'dress' and a['upper'] == 'dress': return [], hem
     denim = kind in ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
-    part = _PART['skirt' if a['lower_type'] == 'skirt' else 'trousers']
+    part = _PART[dict(skirt='skirt', dress='dress').get(a['lower_type'], 'trousers')]
     if kind in _READY_LOWERS:
-        piece = fit_garment(kind, body)
-        if kind == 'track_trousers' or a['lower_type'] == 'skirt': piece = clip(piece, piece.vertices[:, 1] - hem)
+        piece = raise_waist(fit_garment(kind, body), body, float(body.joints[0, 1] + .035 * body.height))
+        if a['lower_type'] == 'skirt':
+            piece = clip(piece._replace(weights=skirt_weights(piece.vertices, body)), piece.vertices[:, 1] - hem)
+        hem = float(piece.vertices[np.unique(piece.faces), 1].min())
         shade, accent = _from_picture(kind)
         accent_rgb = a['second_rgb'] if a['pattern_scale'] > .4 else a['lower_rgb']
-        texture = _cloth(piece, body, a, 'lower', kind, shade, accent, accent_rgb, legs=a['lower_type'] != 'skirt', contrast=1.1 + .5 * a['looseness'] * denim)
-    elif a['lower_type'] == 'skirt':
+        texture = _cloth(piece, body, a, 'lower', kind, shade, accent, accent_rgb, legs=a['lower_type'] != 'skirt', contrast=(.6 + .4 * a['looseness']) if denim else 1.1)
+    elif a['lower_type'] in ('skirt', 'dress'):                                     # of a dress under a coat, only the skirt shows
         flare = .16 + .5 * a['leg_width'] if kind == 'flared_skirt' else .1 + .3 * a['leg_width']
         skin = keep_faces(_suit_piece(body), np.ones(len(_suit_piece(body).faces), bool))
-        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([skin], body), .006, .2 + .8 * a['looseness'])
+        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([skin], body), .010, .2 + .8 * a['looseness'])
         piece = chart(piece, body, hem, float(body.joints[4, 1]))
         texture = _cloth(piece, body, a, 'lower', kind, details=lambda p: _skirt_details(p, body, hem, a), looseness=.75)
     else:
@@ -216,9 +218,28 @@ def _sock_faces(name):
     np.maximum.at(high, label, V[:, 1])
     return (low > V[:, 1].min() + .035)[label[f[:, 0]]] & (high > V[:, 1].min() + .17)[label[f[:, 0]]]
 
+def _sandals(a, body, tone):
+    "Layers of bare feet in sandals: straps are painted across, the sole is what is lowest."
+    b, s = load_arrays('body'), body.height / 1.7
+    W, f = _body_weights(), b['faces'].astype(np.int32)
+    f = f[(W[:, [16, 19]].sum(1)[f] > .6).all(1)]
+    V = (body.points + normals(body.points, b['faces'].astype(np.int32)) * .004).astype(np.float32)
+    used, joints = V[f], body.joints[[16, 19]]
+    z = V[:, 2] - np.where(V[:, 0] > 0, joints[0, 2], joints[1, 2])
+    piece = Piece(V, f, np.stack([np.full(len(V), .5), (z / s + .10) / .32], 1).astype(np.float32), f, W, b['sky'].astype(np.float32) / 255)
+    low = used[..., 1].mean(1) < V[np.unique(f), 1].min() + .016 * s
+    v = 1 - (np.arange(64) + .5) / 64
+    strap = (np.abs(v - .60) < .07) | (np.abs(v - .30) < .035) | ((np.abs(v - .45) < .03) & (a['sock_height'] > .5))
+    texture = np.where(strap[:, None], np.array(a['shoe_rgb']), tone).clip(0, 255)
+    left = used[..., 0].mean(1) > 0
+    part = np.where(left, _PART['left-shoe'], _PART['right-shoe'])
+    return [_Layer(keep_faces(piece, ~low), np.repeat(texture[:, None], 64, 1).astype(np.uint8), part[~low], .08, 2),
+            _Layer(keep_faces(piece, low), _flat(np.array(a['shoe_rgb']) * .8), part[low], .05, 2)]
+
 def _shoes(a, body, hem):
-    "Layers of shoes, and of socks where legs are bare."
+    "Layers of shoes, and of socks where legs are bare; the height where socks end."
     name = a['shoes']
+    if name == 'sandals': return _sandals(a, body, _tone(a)), 0.
     piece = fit_garment(name, body)
     socks = _sock_faces(name)
     shade, accent = _from_picture(name)
@@ -257,6 +278,11 @@ def _skin_name(a):
 
 _TONES = np.array([(82, 54, 42), (196, 150, 118), (214, 168, 146)], float) # of the three descents
 
+def _tone(a):
+    "The colour of somebody's skin, sRGB."
+    d = np.array(a['shape']['descent']) ** 1.2
+    return d @ _TONES / d.sum() * a['skin_light']
+
 @cache
 def _skin_picture(name):
     p = load_picture(name).astype(np.float32)
@@ -265,11 +291,11 @@ def _skin_picture(name):
 def _skin(a, body, hidden):
     "The layer of skin that clothes leave free, and the eyes."
     b = load_arrays('body')
-    tone = (np.array(a['shape']['descent']) ** 1.2) @ _TONES / (np.array(a['shape']['descent']) ** 1.2).sum() * a['skin_light']
+    tone = _tone(a)
     texture = _skin_picture(_skin_name(a)) ** .9 * tone
     eyes, scalp, beard = np.moveaxis(load_picture('face').astype(np.float32)[..., None] / 255, 2, 0)
     hair = np.array(a['hair_rgb']) * .9 + 5
-    if a['hair_style'] != 'bald': texture = texture + (hair - texture) * scalp * (.62 if a['hair_style'] == 'shaved' else .85)
+    if a['hair_style'] != 'bald': texture = texture + (hair - texture) * ((2 * scalp - 1).clip(0, 1) * .62 if a['hair_style'] == 'shaved' else (2 * scalp).clip(0, 1) * .85)
     texture = texture + (hair * .7 + 20 - texture) * beard * a['stubble'] * .8
     texture = (texture * (1 - .72 * eyes)).clip(0, 255).astype(np.uint8)
     faces = b['faces'].astype(np.int32)
@@ -371,11 +397,11 @@ def _hidden(a, body, hem, lower_top, top_end, sock_top):
     front = ((z - J[4, 2]) / .05).clip(0, 1)
     ceiling = J[4, 1] - (.02 + (max(neck, 0) + .06) * front) * size
     hidden |= ~arms & (y < ceiling) & (y > top_end + (-.01 if a['lower_type'] != 'dress' else .04) * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0) | (y > J[0, 1] - .1 * size))
-    if a['upper'] in _READY_TOPS: hidden |= covered(a['upper']) & ((arm < .3) | (t < a['sleeve_length'] - .15))
-    if not bare: hidden |= arms & (t < a['sleeve_length'] - .18)
-    below = .04 if a['lower_type'] in ('skirt', 'dress') else .03
+    if a['upper'] in _READY_TOPS: hidden |= covered(a['upper']) & ((arm < .3) | (t < a['sleeve_length'] - .09))
+    if not bare: hidden |= arms & (t < a['sleeve_length'] - .09)
+    below = .025
     hidden |= ~arms & (y < lower_top - .015) & (y > hem + below * size)
-    hidden |= covered(a['shoes']) & (y < sock_top - .025 * size)
+    if a['shoes'] != 'sandals': hidden |= covered(a['shoes']) & (y < sock_top - .025 * size)
     return hidden
 
 def _pack(layers, body, a):
