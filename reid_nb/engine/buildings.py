@@ -156,7 +156,7 @@ def facade(
     known_name(bays, BAYS, 'kind of bays')
     colour, joints = _tinted(colour, tint), _tinted(joints, tint)
     base = Surface(kind, _tinted(colour, (.92,) * 3), joints, repeat, 256)
-    trim = Surface('concrete', _tinted(colour, (1.12,) * 3), metres=1.5, size=32)
+    trim = Surface('paint', _tinted(colour, (1.12,) * 3), metres=1.5, size=32)
     n = max(1, round(length / r.uniform(3.6, 4.6)))
     w, top, parts = length / n, GROUND_FLOOR + metres / 2 * (floors - 1), []
     for k in range(n):

@@ -12,7 +12,8 @@ from ..core import known_name, rng
 from .buildings import SIGNS, room
 from .objects import (DARK, STEEL, WHITE, WOOD, Part, advert_column, bench, bin_, box, bush, chair, ground,
                                     handrail, join,
-                                    lathe, lying, place, plain, planter, poster, quads, soffit, stairs, table, tube, upright, vending, wall)
+                                    lathe, lying, place, plain, planter, poster, quads, soffit, stairs, table, tube, upright,
+                                    vending, wall)
 from .outdoors import GROUNDS, YELLOW, kiosk, painted_line, parked_cars
 from .surfaces import GOODS, Surface
 

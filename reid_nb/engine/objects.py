@@ -8,7 +8,7 @@ __all__ = ['Part', 'STEEL', 'DARK', 'WHITE', 'RUBBER', 'WOOD', 'SLAT', 'VEHICLES
            'soffit', 'plain', 'bicycle', 'car', 'motorcycle', 'tree', 'bare_tree', 'conifer', 'palm', 'hedge', 'bush',
            'rock', 'bench', 'bin_', 'bollard', 'lamp_post', 'handrail', 'fence', 'pickets', 'stairs', 'road_sign',
            'traffic_light', 'poster', 'board', 'advert_column', 'stall', 'planter', 'phone_box', 'parasol', 'table',
-           'chair', 'shelter', 'barrier', 'cone', 'container', 'skip', 'vending']
+           'chair', 'shelter', 'barrier', 'cone', 'container', 'skip', 'vending', 'daylight', 'sketch']
 
 # %% ../../nbs/26a_objects.ipynb #f33caac1
 import math
@@ -17,8 +17,9 @@ from functools import cache
 
 import numpy as np
 
-from ..core import rng
-from .surfaces import GOODS, Surface
+from .bodies import Mesh, make_textures
+from .frames import make_frame
+from .surfaces import GOODS, Surface, paint_surface
 
 # %% ../../nbs/26a_objects.ipynb #9cf25210
 Part = namedtuple('Part', ['vertices', # (V, 3) float32, metres
@@ -122,12 +123,13 @@ def box(
     surface:Surface,
     top:Surface=None # of the upper face; None is `surface`
 ) -> Part:
-    "A cuboid without its lower face."
+    "A cuboid; the lower face is left out where it lies below one metre, as nobody sees it."
     p = np.array([[x0, z1], [x1, z1], [x1, z0], [x0, z0]])
     q = np.roll(p, -1, 0)
     sides = np.stack([np.c_[p[:, 0], [y0] * 4, p[:, 1]], np.c_[q[:, 0], [y0] * 4, q[:, 1]],
                       np.c_[q[:, 0], [y1] * 4, q[:, 1]], np.c_[p[:, 0], [y1] * 4, p[:, 1]]], 1)
     lid = [[[x0, y1, z1], [x1, y1, z1], [x1, y1, z0], [x0, y1, z0]]]
+    if y0 >= 1: sides = np.concatenate([sides, [[[x0, y0, z0], [x1, y0, z0], [x1, y0, z1], [x0, y0, z1]]]])
     if top in (None, surface): return quads(np.concatenate([sides, lid]), surface)
     return join([quads(sides, surface), quads(lid, top)])
 
@@ -162,8 +164,7 @@ def tube(
     along /= np.sqrt((along ** 2).sum(1, keepdims=True)) + 1e-9
     x, y, z = along.T
     flat = np.abs(y).max() < .9
-    side = np.stack([-z, 0 * x, x] if flat else [y - z, z - x, x - y],
-                    1) # across the pipe: cross products with up, or with (1, 1, 1)
+    side = np.stack([-z, 0 * x, x] if flat else [y - z, z - x, x - y], 1) # across: cross products with up, or with (1, 1, 1)
     side /= np.sqrt((side ** 2).sum(1, keepdims=True)) + 1e-9
     up = side[:, [1, 2, 0]] * along[:, [2, 0, 1]] - side[:, [2, 0, 1]] * along[:, [1, 2, 0]]
     a = np.linspace(0, 2 * np.pi, sides + 1)
@@ -263,8 +264,7 @@ def _loft(half, stations, paint, glass) -> list:
     narrow = np.where(cabin, half * .80, half * .93)
     ring = np.stack([np.stack([w * np.ones_like(z), y * np.ones_like(z), z], 1) for w, y in
                      ((half * .93, .2), (half, .5), (half * .97, belt), (narrow, roof))], 1) # (stations, 4, 3)
-    left = np.stack([ring[1:, :-1], ring[:-1, :-1], ring[:-1, 1:], ring[1:, 1:]],
-                    2) # (stations - 1, 3, 4, 3): lower left ... upper left
+    left = np.stack([ring[1:, :-1], ring[:-1, :-1], ring[:-1, 1:], ring[1:, 1:]], 2) # (stations - 1, 3, 4 corners, 3)
     mirror = lambda q: q[..., ::-1, :] * [-1, 1, 1]
     flip = ring * [-1, 1, 1]
     top = np.stack([flip[1:, 3], ring[1:, 3], ring[:-1, 3], flip[:-1, 3]], 1)
@@ -618,3 +618,35 @@ def vending(r) -> Part:
     return join([box(-.5, 0, -.4, .5, 1.85, .4, plain(*GOODS[[0, 2, 4][r.integers(3)]])),
                  upright(-.42, .5, .25, 1.7, .41, Surface('bottles', (200, 200, 190), size=128, seed=int(r.integers(3)),
                                                           glow=.8)), box(.3, 1., .39, .44, 1.4, .42, DARK)])
+
+# %% ../../nbs/26a_objects.ipynb #27782979
+def daylight(
+    scene, # with mesh, textures, glow, cutout, lamps, indoor
+    camera, # with position, yaw, pitch, focal, frame
+    height:int, width:int # pixels
+) -> np.ndarray: # (height, width, 3) uint8
+    "What a camera sees, roughly."
+    f = make_frame(scene, camera, (0, 0, camera.frame[1], camera.frame[0]), height, width)
+    sun = np.clip(f.normal / 127. @ [.45, .75, .48], 0, 1)[..., None]
+    rows, columns = (np.arange(n) * m // n for n, m in zip((height, width), f.occlusion.shape)) # it may be coarser
+    light = (.55 + (1.2 if scene.indoor else 1.) * sun) * f.occlusion[rows[:, None], columns, None] / 255
+    shown = np.where(f.inverse_depth[..., None] > 0, (f.albedo / 255.) ** 2.2 * light, [.62, .74, .9])
+    return (255 * np.clip(shown, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+
+_View = namedtuple('_View', 'mesh textures glow cutout lamps indoor position yaw pitch focal frame')
+
+def sketch(
+    parts, # a part or nested lists of parts
+    position, # (3,) of the eye, metres
+    target, # (3,) what it looks at
+    height:int=150, width:int=150, # pixels
+    focal:float=1., # focal length / height
+    indoor:bool=False
+) -> np.ndarray: # (height, width, 3) uint8
+    "A picture of parts, by day."
+    p, d = join([parts]), np.subtract(target, position)
+    view = _View(Mesh(p.vertices, p.faces, p.uv, p.faces, p.material), make_textures([paint_surface(s) for s in p.surfaces]),
+                 np.array([s.glow for s in p.surfaces], np.float32), np.array([s.cutout for s in p.surfaces], np.uint8),
+                 np.zeros((0, 6), np.float32), indoor, np.asarray(position, np.float32), math.degrees(math.atan2(d[0], d[2])),
+                 math.degrees(math.atan2(d[1], math.hypot(d[0], d[2]))), focal, (height, width))
+    return daylight(view, view, height, width)

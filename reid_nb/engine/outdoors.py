@@ -19,8 +19,8 @@ from .objects import (DARK, LEAVES, STEEL, VEHICLES, WHITE, WOOD, Part, advert_c
                                     bicycle,
                                     bin_, board, bollard, box, bush, car, chair, cone, conifer, container, fence, flatten, ground,
                                     handrail, hedge, join, lamp_post, lathe, lying, motorcycle, palm, parasol, phone_box, pickets,
-                                    place, plain, planter, quads, road_sign, rock, shelter, skip, slab_ground, soffit, stairs, stall,
-                                    table, traffic_light, tree, tube, upright, vending, wall)
+                                    place, plain, planter, quads, road_sign, rock, shelter, skip, slab_ground, soffit, stairs,
+                                    stall, table, traffic_light, tree, tube, upright, vending, wall)
 from .surfaces import GOODS, Surface
 
 # %% ../../nbs/26c_outdoors.ipynb #d323e825
