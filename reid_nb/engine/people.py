@@ -39,6 +39,8 @@ _Layer = namedtuple('_Layer', ['piece', 'texture', 'part', 'gloss', 'cutout']) #
 _PART = {p: i for i, p in enumerate(PARTS)}
 
 # %% ../../nbs/23_people.ipynb #45061789
+UPPER_IS_LOOSE = ('loose_tee', 'hoodie', 'zip_hoodie', 'windbreaker', 'parka')
+
 _SIZE = 256 # texels along a garment's texture
 
 _READY_TOPS = ('tee', 'slimtee', 'women_tee', 'shirt', 'blouse', 'women_blouse', 'jumper', 'jacket', 'suit')
@@ -123,12 +125,10 @@ def _grown_top(a, body, below, ceiling):
     sleeve_end = float(min(t, 1) * s + max(t - 1, 0) * np.linalg.norm(J[9] - J[8]))
     details = lambda place: top_details(kind, place, body, end if long else hem, neck, sleeve_end, a)
     accent = a['inner_rgb'] if kind in ('coat',) else a['second_rgb']
-    texture = _cloth(piece, body, a, 'upper', kind, details=details, looseness=a['looseness'] * .6 + (.35 if UPPER_IS_LOOSE.get(kind) else 0), accent_rgb=accent,
+    texture = _cloth(piece, body, a, 'upper', kind, details=details, looseness=a['looseness'] * .6 + .35 * (kind in UPPER_IS_LOOSE), accent_rgb=accent,
                      contrast=1.15 if kind in ('windbreaker', 'puffer') else 1.)
     part = _PART['dress'] if kind == 'dress' else _PART['coat'] if a['coat'] else _PART['upper-clothes']
     return [_Layer(piece, texture, part, gloss, 2)], hem if not long else end
-
-UPPER_IS_LOOSE = dict(loose_tee=1, hoodie=1, zip_hoodie=1, windbreaker=1, parka=1)
 
 def _upper(a, body, below, ceiling):
     "Layers of what covers the upper body, and its lowest height."
