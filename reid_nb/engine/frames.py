@@ -19,8 +19,8 @@ from .raster import (camera_matrix, cast, corner_weights, fit_sun, project, rast
 Frame = namedtuple('Frame', ['albedo', # (n h, n w, 3) uint8, sRGB; may be finer than the rest, n = 1 or 2
                              'normal', # (h, w, 3) int8, towards the camera, 127 is 1
                              'inverse_depth', # (h, w) float32, 1/m along the view; 0 is sky
-                             'occlusion', # (h, w) uint8, 255 sees all of the sky
-                             'lamp', # (h, w, 3) uint8, light of the lamps; see LAMP_WHITE
+                             'occlusion', # (h/2, w/2) uint8, 255 sees all of the sky; half the size, as it varies slowly
+                             'lamp', # (h/2, w/2, 3) uint8, light of the lamps; see LAMP_WHITE
                              'glow', # (h, w) uint8, how much it shines by itself at night; 255 is 4
                              'matrix', # (3, 4) float64, world to (u z, v z, z) in this frame's pixels
                              'position', # (3,) float64, the camera
@@ -71,19 +71,20 @@ def pixel_ray(inverse, x, y):
 
 @compiled
 def _occlusion(inverse_depth, normal, inverse, focal, disc, out):
-    "Ambient occlusion of every pixel from the depths around it."
+    "Ambient occlusion of every other pixel from the depths around it."
     height, width = inverse_depth.shape
     reach = .8
-    for y in range(height):
-        for x in range(width):
+    for b in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            y, x = min(2 * b + 1, height - 1), min(2 * a + 1, width - 1)
             near = inverse_depth[y, x]
-            out[y, x] = 255
+            out[b, a] = 255
             if near <= 0: continue
             nx, ny, nz = normal[y, x, 0] / 127, normal[y, x, 1] / 127, normal[y, x, 2] / 127
             dx, dy, dz = pixel_ray(inverse, x + .5, y + .5)
             radius, hidden = min(reach * focal * near, 90.), 0.
             if radius < 1: continue
-            turn = (x & 1) + 2 * (y & 1)
+            turn = (a & 1) + 2 * (b & 1)
             for s in range(12):
                 i, j = int(x + radius * disc[turn, s, 0]), int(y + radius * disc[turn, s, 1])
                 if i < 0 or j < 0 or i >= width or j >= height or inverse_depth[j, i] <= 0: continue
@@ -92,7 +93,7 @@ def _occlusion(inverse_depth, normal, inverse, focal, disc, out):
                 vx, vy, vz = ex * z - dx / near, ey * z - dy / near, ez * z - dz / near
                 d = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-6
                 hidden += max(0., (nx * vx + ny * vy + nz * vz) / d - .1) * max(0., 1 - d / (1.5 * reach))
-            out[y, x] = round(255 * max(.15, 1 - hidden / 12 * 2.6))
+            out[b, a] = round(255 * max(.15, 1 - hidden / 12 * 2.6))
 
 # %% ../../nbs/25b_frames.ipynb #d928cd29
 @compiled
@@ -114,17 +115,18 @@ def add_lamps(
 
 @compiled
 def _lamp_light(inverse_depth, normal, inverse, position, lamps, out):
-    "The lamps' light on every pixel."
+    "The lamps' light on every other pixel."
     light = np.zeros(3)
-    for y in range(inverse_depth.shape[0]):
-        for x in range(inverse_depth.shape[1]):
+    for b in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            y, x = min(2 * b + 1, inverse_depth.shape[0] - 1), min(2 * a + 1, inverse_depth.shape[1] - 1)
             near = inverse_depth[y, x]
             if near <= 0: continue
             dx, dy, dz = pixel_ray(inverse, x + .5, y + .5)
             light[:] = 0
             add_lamps(lamps, position[0] + dx / near, position[1] + dy / near, position[2] + dz / near,
                       normal[y, x, 0] / 127, normal[y, x, 1] / 127, normal[y, x, 2] / 127, light)
-            for k in range(3): out[y, x, k] = min(255, round(255 * math.sqrt(light[k] / LAMP_WHITE)))
+            for k in range(3): out[b, a, k] = min(255, round(255 * math.sqrt(light[k] / LAMP_WHITE)))
 
 # %% ../../nbs/25b_frames.ipynb #e5506b75
 def _visibility(scene, matrix, shape):
@@ -148,7 +150,8 @@ def make_frame(
     focal = camera.focal * camera.frame[0] * math.sqrt(height * width / ((window[2] - window[0]) * (window[3] - window[1])))
     points, depth, triangle = _visibility(scene, matrix, shape)
     empty = lambda n, kind, *more: np.zeros((n * height, n * width, *more), kind)
-    frame = Frame(empty(1, np.uint8, 3), empty(1, np.int8, 3), depth, empty(1, np.uint8), empty(1, np.uint8, 3), empty(1, np.uint8),
+    half = ((height + 1) // 2, (width + 1) // 2)
+    frame = Frame(empty(1, np.uint8, 3), empty(1, np.int8, 3), depth, np.zeros(half, np.uint8), np.zeros((*half, 3), np.uint8), empty(1, np.uint8),
                   matrix, position, np.array(window, float))
     _surfaces(points, scene.mesh, scene.textures, scene.glow, triangle, position, focal, frame.albedo, frame.normal, frame.glow)
     inverse = np.linalg.inv(matrix[:, :3])
@@ -168,7 +171,7 @@ SunMap = namedtuple('SunMap', ['shadows', # (1, n, n) int16, centimetres towards
 def make_sun_map(
     scene, # with mesh, textures, cutout, walk
     towards, # (3,) unit vector to the sun
-    side:int=640, # cells of the map's side
+    side:int=512, # cells of the map's side
     margin:float=10. # metres around the walk area
 ) -> SunMap:
     "The shadows that the static scene casts."

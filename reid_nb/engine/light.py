@@ -26,12 +26,12 @@ Hour = namedtuple('Hour', ['clock', # hour of the day
 
 HOURS = dict(
     midnight =Hour( 0, 48, 200, (.022, .030, .055), (.012, .017, .036), .030, .10, -1.35),
-    dawn     =Hour( 6, 11,  95, (.62, .36, .20),    (.17, .20, .31),    .02,  .40, -.45),
+    dawn     =Hour( 6, 11,  95, (.58, .36, .22),    (.15, .20, .33),    .02,  .40, -.35),
     forenoon =Hour( 9, 37, 128, (2.3, 2.05, 1.72),  (.50, .62, .82),    0,    .15, 0),
     noon     =Hour(12, 64, 180, (2.9, 2.78, 2.58),  (.58, .71, .90),    0,    .10, .05),
     afternoon=Hour(15, 36, 236, (2.45, 2.0, 1.42),  (.50, .58, .70),    0,    .15, 0),
-    dusk     =Hour(18,  8, 268, (.60, .24, .09),    (.22, .16, .23),    .06,  .70, -.6),
-    night    =Hour(21, 30, 110, (.006, .008, .013), (.014, .017, .030), .30,  1,   -.7))
+    dusk     =Hour(18,  8, 268, (.66, .25, .08),    (.28, .165, .20),   .05,  .70, -.4),
+    night    =Hour(21, 30, 110, (.006, .008, .013), (.014, .017, .030), .30,  1,   -.95))
 ILLUMINATIONS = tuple(HOURS)
 
 # %% ../../nbs/27_light.ipynb #502ede13
@@ -220,7 +220,7 @@ def shade_backdrop(
                 continue
             px, py, pz = ex + dx / near, ey + dy / near, ez + dz / near
             nx, ny, nz = frame.normal[j, i, 0] / 127, frame.normal[j, i, 1] / 127, frame.normal[j, i, 2] / 127
-            sun, sky = nx * sx + ny * sy + nz * sz, frame.occlusion[j, i] / 255
+            sun, sky = nx * sx + ny * sy + nz * sz, frame.occlusion[j >> 1, i >> 1] / 255
             if sunny and sun > 0: sun *= _sun_reaches(sun_map, casters, px + nx * .06, py + ny * .06, pz + nz * .06, .01)
             else: sun = 0.
             if ny > .5 and py < .6 and left < px < right and front < pz < back: sky *= _open_sky(contacts, px, py, pz)
@@ -236,7 +236,7 @@ def shade_backdrop(
                 own = linear[frame.albedo[y0 + y, x0 + x, k]]
                 albedo = own * (1 - .55 * wet)
                 albedo += (.80 - albedo) * snow
-                lamp = np.float64(frame.lamp[j, i, k])
+                lamp = np.float64(frame.lamp[j >> 1, i >> 1, k])
                 lamp *= lamp * lamp_scale
                 seen = albedo * (light.sun[k] * sun + sky * (light.sky[k] * up + light.ground[k] * (1 - up)) + lamp * (.3 + .7 * sky))
                 seen += own * frame.glow[j, i] * light.windows / 63.75 + mirror * (light.horizon[k] + lamp * .5)

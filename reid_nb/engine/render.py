@@ -104,7 +104,7 @@ def _region_window(camera, matrix):
     return snap(x0 - air, width, 0), snap(y0 - .4 * air, height, 0), snap(x1 + air, width, 1), snap(y1 + .4 * air, height, 1)
 
 # %% ../../nbs/28_render.ipynb #7f20d75d
-@_keep(90)
+@_keep(75)
 def _person(number, season, fixed): return _plain(make_person(draw_attributes(number, season, **dict(fixed))))
 
 @_keep(15)
@@ -118,7 +118,7 @@ def _caster(number, season, fixed, cell=.03): # mesh and cutout: all vertices wi
     mesh = mesh._replace(faces=faces[kept], uv_faces=mesh.uv_faces[kept], material=mesh.material[kept])
     return _plain(mesh), (person.cutout == 1).astype(np.uint8)
 
-@_keep(90)
+@_keep(50)
 def _scene(name, cameras): return _plain(make_scene(name, cameras=cameras))
 
 # %% ../../nbs/28_render.ipynb #5d51dd22
@@ -126,16 +126,16 @@ Site = namedtuple('Site', ['cameras', 'lamps', 'indoor', # of the scene
                            'matrices', 'regions', # of each camera: projection, and the part of the frame where people walk
                            'sun_maps']) # of each hour: small, and needed when the mesh is long forgotten
 
-@_keep(60)
+@_keep(45)
 def _site(name, cameras):
     "What every picture needs of a scene."
     scene = _scene(name, cameras)
     matrices = tuple(camera_matrix(c.position, c.yaw, c.pitch, c.focal, c.frame) for c in scene.cameras)
     hours = [make_light(i, 'sunny').towards for i in ILLUMINATIONS]
     return Site(scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, matrices, tuple(map(_region_window, scene.cameras, matrices)),
-                tuple(make_sun_map(scene, towards, 8 if scene.indoor else 640) for towards in hours))
+                tuple(make_sun_map(scene, towards, 8 if scene.indoor else 512) for towards in hours))
 
-@_keep(110)
+@_keep(85)
 def _frame(name, cameras, camera, window, height, width, fine):
     scene = _scene(name, cameras)
     return make_frame(scene, scene.cameras[camera], window, height, width, fine)
@@ -177,7 +177,7 @@ def _figure(number, season, fixed, x, z, heading, motion, phase, moment):
 def crop_window(
     box, # (x0, y0, x1, y1) of the whole person in the frame, pixels
     frame, # (height, width) of the frame
-    crop, # (dx, dy, scale): a detector's error, shares of the box; optionally how much a narrow box is stretched, 1.15
+    crop, # (dx, dy, scale): a detector's error, shares of the box; optionally how much a narrow box is stretched, 1.2
     height:int, width:int # of the picture
 ): # (x0, y0, x1, y1)
     "What a detector cuts out of the frame. ValueError if nothing of the person is inside of it."
@@ -186,7 +186,7 @@ def crop_window(
         raise ValueError(f'The person is outside of the frame: the box is {x0:.0f}..{x1:.0f} by {y0:.0f}..{y1:.0f}, the '
                          f'frame {frame[1]} by {frame[0]} pixels. Move the person into the camera\'s region.')
     h, w = (y1 - y0) * (1.05 + crop[2]), (x1 - x0) * (1.03 + crop[2])
-    squeeze = min(max(w / (h * width / height), 1 / (crop[3] if len(crop) > 3 else 1.15)), 1.1)
+    squeeze = min(max(w / (h * width / height), 1 / (crop[3] if len(crop) > 3 else 1.2)), 1.1)
     h = max(h, w * height / width / squeeze)
     h = min(h, frame[0], frame[1] * height / width / squeeze)
     w = h * width / height * squeeze
