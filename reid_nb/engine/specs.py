@@ -96,9 +96,9 @@ def _places(cameras, *sets):
     return dict(scenes=scenes, cameras=tuple(cameras // len(scenes) + (k < cameras % len(scenes)) for k in range(len(scenes))))
 
 def _sites(each, *sets):
-    "Scenes of some sets with `each` cameras in every one, three scenes to a site."
+    "Scenes of some sets with `each` cameras in every one, two scenes to a site."
     scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))
-    return dict(scenes=scenes, cameras=(each,) * len(scenes), site=3)
+    return dict(scenes=scenes, cameras=(each,) * len(scenes), site=2)
 
 def _grid(name, title, seed, ids, *grid, **more):
     n = ids * math.prod(v for _, v in grid)
@@ -509,12 +509,12 @@ def render_seen(
 _CHUNK = 96 # images of a piece of work, at least, if there are as many
 
 def _order(spec, rows): # -> order in which to render, and the piece of work each is in, by order
-    "People one after the other; where everybody passes many places, 256 people in one place before the next."
+    "People one after the other; where everybody passes many places, a block of people in one place before the next."
     p = _plan(spec, rows)
     person = _person(spec, p['kind'], p['person'])
     if any(f in ('location', 'camera') for f, _ in spec.grid):
-        order = np.lexsort((rows, person, p['background'], person // 256))
-        unit, cut = (person // 256 * 1000 + p['background'])[order], 1600
+        order = np.lexsort((rows, person, p['background'], person // _BLOCK))
+        unit, cut = (person // _BLOCK * 1000 + p['background'])[order], 1024
     elif spec.site: order, unit, cut = np.arange(len(rows)), person // _BLOCK, 1024
     else: order, unit, cut = np.arange(len(rows)), person, 288
     ends = [*(np.flatnonzero(np.diff(unit)) + 1).tolist(), len(rows)]
@@ -614,10 +614,12 @@ def render_dataset(
     (folder/'.partial').mkdir(exist_ok=True)
     order, piece = _order(s, rows)
     done = {int(f.stem) for f in (folder/'.partial').glob('*.parquet')}
-    todo = {k: rows[order[piece == k]] for k in range(piece[-1] + 1) if k not in done}
+    workers = workers or _processors()
+    back = lambda k: -1 if k // workers % 2 else 1 # there and back again: who was rendered last is still at hand
+    todo = {k: rows[order[piece == k]][::back(k)] for k in range(piece[-1] + 1) if k not in done}
     left = sum(map(len, todo.values()))
     need_space(folder, int(left * (600 + s.height * s.width * (.3 + .1 * masks))), f'Rendering {left:,} images of {s.name}')
-    _run(s, todo, len(rows), folder, masks, workers or _processors())
+    _run(s, todo, len(rows), folder, masks, workers)
     _finish(dataset, rows, piece[-1] + 1, folder, masks)
     return folder
 
