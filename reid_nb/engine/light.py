@@ -14,7 +14,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..core import compiled, known_name, rng
-from .frames import LAMP_WHITE, add_lamps, pixel_ray
+from .frames import LAMP_WHITE, Frame, SunMap, add_lamps, pixel_ray
 from .raster import corner_weights, lit, sample_texture, sun_axes
 
 # %% ../../nbs/27_light.ipynb #66a6f0af
