@@ -117,7 +117,7 @@ def visible_share(
     region, # (4,) x0, z0, x1, z1
     mesh:Mesh,
     boxes=None, # (T, 3) low and (T, 3) high corners of its triangles, if known
-    n:int=4 # n x n places, at three heights each
+    n:int=6 # n x n places, at three heights each
 ) -> float: # 0..1
     "The share of a region's people, by their shins, hips and heads, that nothing static hides."
     x, z, y = np.meshgrid(np.linspace(region[0], region[2], n), np.linspace(region[1], region[3], n), [.35, 1., 1.6],
@@ -140,7 +140,7 @@ def _proposal(r, rectangle, indoor, ceiling):
 
 def _hang(name, k, mesh, boxes, walk, indoor, ceiling, response):
     "Camera k of a scene; RuntimeError if no place shows enough."
-    best, first = (.6, None), rng(0, 'azimuth', name).uniform(0, 360)
+    best, first = (.8, None), rng(0, 'azimuth', name).uniform(0, 360)
     for attempt in range(60):
         r = rng(0, 'camera', name, k, attempt)
         region, middle, distance, height = _proposal(r, walk[k % len(walk)], indoor, ceiling)
@@ -151,8 +151,8 @@ def _hang(name, k, mesh, boxes, walk, indoor, ceiling, response):
         if view is None: continue
         share = visible_share(position, region, mesh, boxes)
         if share > best[0]: best = share, Camera(**view, **response, region=region)
-        if share >= .93: break
-    if best[1] is None: raise RuntimeError(f'Camera {k} of the scene {name} finds no place that shows 0.6 of its region.')
+        if share >= .97: break
+    if best[1] is None: raise RuntimeError(f'Camera {k} of the scene {name} finds no place that shows four fifths of its region.')
     return best[1]
 
 # %% ../../nbs/26e_scenes.ipynb #2560f74d
