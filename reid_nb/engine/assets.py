@@ -44,7 +44,7 @@ def load_picture(
 
 # %% ../../nbs/20_assets.ipynb #78f30340
 def _fill(uv, uv_faces, values, out, covered):
-    "Draws triangles into texture space; texels up to 0.7 outside belong to a triangle too, inside ones win."
+    "Draws triangles into texture space; texels up to 1.5 outside belong to a triangle too, inside ones win."
     S, C = out.shape[0], out.shape[2]
     for t in range(len(uv_faces)):
         ax, ay = uv[uv_faces[t, 0], 0] * S, (1 - uv[uv_faces[t, 0], 1]) * S
@@ -53,9 +53,9 @@ def _fill(uv, uv_faces, values, out, covered):
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if abs(area) < 1e-9: continue
         size = np.sqrt(max((bx - ax) ** 2 + (by - ay) ** 2, (cx - bx) ** 2 + (cy - by) ** 2, (ax - cx) ** 2 + (ay - cy) ** 2))
-        edge = .7 * size / abs(area)
-        for y in range(int(np.floor(min(ay, by, cy) - .7)), int(np.ceil(max(ay, by, cy) + .7))):
-            for x in range(int(np.floor(min(ax, bx, cx) - .7)), int(np.ceil(max(ax, bx, cx) + .7))):
+        edge = 1.5 * size / abs(area)
+        for y in range(int(np.floor(min(ay, by, cy) - 1.5)), int(np.ceil(max(ay, by, cy) + 1.5))):
+            for x in range(int(np.floor(min(ax, bx, cx) - 1.5)), int(np.ceil(max(ax, bx, cx) + 1.5))):
                 px, py = x + .5, y + .5
                 u = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
                 v = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
@@ -75,7 +75,7 @@ def fill_texture(
     uv_faces, # (T, 3) rows of uv
     values, # (T, 3, C) what the corners carry
     size:int # S, texels
-): # -> (S, S, C) float32, 0 where no triangle lies; (S, S) uint8: 2 inside a triangle, 1 within a texel of one, else 0
+): # -> (S, S, C) float32, 0 where no triangle lies; (S, S) uint8: 2 inside a triangle, 1 within a texel and a half of one, else 0
     "What a mesh carries, drawn on its texture."
     out, covered = np.zeros((size, size, values.shape[2]), np.float32), np.zeros((size, size), np.uint8)
     _compiled_fill()(np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32),

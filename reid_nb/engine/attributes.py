@@ -124,14 +124,14 @@ DETAILS_THAT_CAN_BE_SET = ('upper', 'lower', 'hair_style', 'shoes')
 
 def _shape(c, gender, age):
     "What make_body takes: sex, age, muscle ... 0..1."
-    years = dict(child=c.between(10, .07, .19), young=c.between(10, .34, .52), adult=c.between(10, .5, .7), old=c.between(10, .78, .97))[age]
+    years = dict(child=c.between(10, .11, .23), young=c.between(10, .45, .53), adult=c.between(10, .52, .72), old=c.between(10, .78, .97))[age]
     male = gender == 'male'
     heavy = c.u[14] > .82
     weight = c.between(11, .65, .95) if heavy else c.bell(11, .2, .8)
     descent = [(-math.log(max(c.u[15 + k], 1e-9))) ** 2.2 for k in range(3)]
     total = sum(descent)
     return dict(sex=c.between(18, .88, 1.) if male else c.between(18, 0., .1), age=years, muscle=c.between(19, .12, .42) if heavy else c.bell(19, .25, .8) if male else c.bell(19, .25, .65),
-                weight=weight, height=c.bell(22, .38, .64), proportions=c.between(25, .35, .9), cup=c.bell(26, .15, .85),
+                weight=weight, height=c.bell(22, .40, .62), proportions=c.between(25, .35, .9), cup=c.bell(26, .15, .85),
                 descent=tuple(d / total for d in descent), details=tuple(.55 * (c.u[29 + k] + c.u[30 + k] - 1) for k in range(22)))
 
 def _odds(table, gender, season, types=None, sleeve=None, coat=None):
@@ -213,6 +213,7 @@ def _clothes(c, a, gender, season, fixed):
     a['upper_hem'] = round(c.between(70, 0., 1.), 3)
     a['neckline'] = round(c.between(71, 0., 1.), 3)
     a['coat_length'] = c.between(72, .62, 1.02) if a['upper'] == 'coat' else c.between(72, .28, .6) if a['upper'] == 'parka' else 0.
+    if a['coat_length']: a['coat_length'] = max(.05, min(a['coat_length'], (.3 if a['lower'] == 'shorts' else a['leg_length']) - .12))  # what is under it shows
 
 def _paint(c, a, fixed):
     "Patterns and colours; labels."

@@ -244,7 +244,7 @@ def fold_shade(
     up[1:-1], side[:, 1:-1] = h[2:] - h[:-2], h[:, 2:] - h[:, :-2]
     inside = covered > 0
     relief = (1.25 * up + .7 * side).clip(-.5, .5) + .32 * (h - h[inside].mean() if inside.any() else 0)
-    return np.where(inside, 1 + (.35 + .75 * float(looseness)) * relief, 1).astype(np.float32)
+    return np.where(inside, 1 + (.28 + .55 * float(looseness)) * relief, 1).astype(np.float32)
 
 def wrap(
     place, # (S, S, 6); changed in place

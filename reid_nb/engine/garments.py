@@ -424,17 +424,17 @@ def lengthen(
     V[:, 1] -= (low - hem) * k
     return piece._replace(vertices=V)
 
+def _edge(piece, body):
+    "(SHELL_ANGLES,) metres: how high a lower garment reaches in each direction."
+    there = shell([piece], body) > 0
+    return (SHELL_ROWS - 1 - there[:, ::-1].argmax(1)) / 80
+
 def upper_edge(
     piece:Piece,
     body:Body
 ) -> float: # metres
     "The height that a lower garment reaches all around: the lowest point of its upper edge."
-    P = piece.vertices[np.unique(piece.faces)]
-    a = ((np.arctan2(P[:, 0], P[:, 2] - body.joints[0, 2]) / (2 * math.pi) + .5) * 16).astype(int) % 16
-    top = np.full(16, 9.)
-    for i in range(16):
-        if (a == i).any(): top[i] = P[a == i, 1].max()
-    return float(top.min())
+    return float(_edge(piece, body).min())
 
 def raise_waist(
     piece:Piece,
@@ -443,11 +443,9 @@ def raise_waist(
 ) -> Piece:
     "A lower garment whose upper edge is nowhere below `height`: low waistbands are pulled up."
     V, J = piece.vertices, body.joints
-    a = (np.arctan2(V[:, 0], V[:, 2] - J[0, 2]) / (2 * math.pi) + .5) * 16
-    top = np.full(16, J[0, 1], np.float64)
-    np.maximum.at(top, a.astype(int) % 16, V[:, 1])
-    near = np.interp(a, np.arange(-1, 18) + .5, top[np.arange(-1, 18) % 16])
+    a = np.arctan2(V[:, 0], V[:, 2] - J[0, 2]) / (2 * math.pi) * SHELL_ANGLES
+    near = np.interp(a, np.arange(-SHELL_ANGLES, SHELL_ANGLES), np.tile(_edge(piece, body), 2)) - .0125
     low = J[14, 1] - .09 * body.height
     V = V.copy()
-    V[:, 1] += np.maximum(height - near, 0) * ((V[:, 1] - low) / (near - low)).clip(0, 1.1)
+    V[:, 1] += np.maximum(height - near, 0).clip(0, .12) * ((V[:, 1] - low) / (near - low)).clip(0, 1.1)
     return piece._replace(vertices=V.astype(np.float32))

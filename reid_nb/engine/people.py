@@ -67,7 +67,7 @@ def _pattern(a, which, garment, body, accent_rgb):
     elif kind == 'band': numbers[2] = chest + r.uniform(-.04, .05); numbers[3] = numbers[2] - r.uniform(.06, .2)
     elif kind == 'yoke': numbers[2], numbers[4] = chest + r.uniform(-.02, .05), r.uniform(.05, .3)
     first, second, third = (np.array(a[n]) for n in (f'{which}_rgb', 'second_rgb', 'third_rgb'))
-    if kind == 'mottled': second = first * .72 + 30
+    if kind == 'mottled': second = first * .84 + 14
     if kind in ('stripes', 'gingham', 'tartan', 'band', 'yoke', 'raglan'): pass
     elif kind == 'pinstripes': second = .6 * second + .4 * first
     elif kind == 'camouflage': second, third = first * .6, first * .75 + 40
@@ -80,7 +80,7 @@ def _cloth(piece, body, a, which, garment, shade=None, accent=None, accent_rgb=N
     if shade is None:
         shade = fold_shade(place, covered, body, a['wear'] % 7919 + (31 if legs else 0), looseness, legs, hem)
         m, accent = details(place)
-        shade = shade * m
+        shade, accent = np.where(covered > 0, shade * m, 1), accent * (covered > 0)
     return paint_cloth(place, covered, shade, accent, contrast=contrast, **_pattern(a, which, garment, body, a['second_rgb'] if accent_rgb is None else accent_rgb))
 
 def _from_picture(name):
@@ -165,6 +165,7 @@ def _lower(a, body):
     if kind in _READY_LOWERS:
         piece = raise_waist(fit_garment(kind, body), body, float(body.joints[0, 1] + .035 * body.height))
         if a['lower_type'] == 'skirt':
+            piece = push_out(piece, shell([_suit_piece(body)], body), body, .012)
             piece = clip(piece._replace(weights=skirt_weights(piece.vertices, body)), piece.vertices[:, 1] - hem)
         hem = float(piece.vertices[np.unique(piece.faces), 1].min())
         shade, accent = _from_picture(kind)
@@ -172,8 +173,7 @@ def _lower(a, body):
         texture = _cloth(piece, body, a, 'lower', kind, shade, accent, accent_rgb, legs=a['lower_type'] != 'skirt', contrast=(.6 + .4 * a['looseness']) if denim else 1.1)
     elif a['lower_type'] in ('skirt', 'dress'):                                     # of a dress under a coat, only the skirt shows
         flare = .16 + .5 * a['leg_width'] if kind == 'flared_skirt' else .1 + .3 * a['leg_width']
-        skin = keep_faces(_suit_piece(body), np.ones(len(_suit_piece(body).faces), bool))
-        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([skin], body), .010, .2 + .8 * a['looseness'])
+        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([_suit_piece(body)], body), .010, .2 + .8 * a['looseness'])
         piece = chart(piece, body, hem, float(body.joints[4, 1]))
         texture = _cloth(piece, body, a, 'lower', kind, details=lambda p: _skirt_details(p, body, hem, a), looseness=.75)
     else:
