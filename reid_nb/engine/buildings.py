@@ -10,9 +10,8 @@ import math
 
 import numpy as np
 
-from ..core import known_name, rng
-from .objects import (DARK, LEAVES, STEEL, WHITE, WOOD, box, cards, ground, handrail, join, lathe, place, poster,
-                                    quads,
+from ..core import known_name
+from .objects import (DARK, LEAVES, STEEL, WHITE, box, cards, ground, handrail, join, lathe, place, poster, quads,
                                     soffit, tube, upright, wall)
 from .surfaces import GOODS, Surface
 

@@ -8,9 +8,9 @@ __all__ = ['FURNISHINGS', 'hall']
 # %% ../../nbs/26d_indoors.ipynb #5a8b9f98
 import numpy as np
 
-from ..core import known_name, rng
+from ..core import known_name
 from .buildings import SIGNS, room
-from .objects import (DARK, STEEL, WHITE, WOOD, Part, advert_column, bench, bin_, box, bush, chair, ground,
+from .objects import (DARK, STEEL, WHITE, WOOD, advert_column, bench, bin_, box, bush, chair, ground,
                                     handrail, join,
                                     lathe, lying, place, plain, planter, poster, quads, soffit, stairs, table, tube, upright,
                                     vending, wall)

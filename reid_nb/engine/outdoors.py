@@ -15,12 +15,11 @@ import numpy as np
 
 from ..core import known_name, rng
 from .buildings import STYLES, facade, hills, house, skyline, treeline
-from .objects import (DARK, LEAVES, STEEL, VEHICLES, WHITE, WOOD, Part, advert_column, bare_tree, barrier, bench,
-                                    bicycle,
-                                    bin_, board, bollard, box, bush, car, chair, cone, conifer, container, fence, flatten, ground,
-                                    handrail, hedge, join, lamp_post, lathe, lying, motorcycle, palm, parasol, phone_box, pickets,
-                                    place, plain, planter, quads, road_sign, rock, shelter, skip, slab_ground, soffit, stairs,
-                                    stall, table, traffic_light, tree, tube, upright, vending, wall)
+from .objects import (DARK, LEAVES, STEEL, VEHICLES, WHITE, WOOD, Part, bare_tree, barrier, bench, bicycle, bin_,
+                                    board, bollard, box, bush, car, chair, cone, conifer, container, fence, flatten, ground,
+                                    handrail, hedge, join, lamp_post, lathe, lying, motorcycle, palm, parasol, phone_box,
+                                    pickets, place, plain, planter, quads, road_sign, rock, shelter, skip, slab_ground, soffit,
+                                    stairs, stall, table, traffic_light, tree, tube, upright, vending)
 from .surfaces import GOODS, Surface
 
 # %% ../../nbs/26c_outdoors.ipynb #d323e825
