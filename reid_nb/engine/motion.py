@@ -287,7 +287,8 @@ def _trunk(p, g, leg, side, look, turn):
     c = np.cos(2 * np.pi * p) if g.stride > 0 else .3 * np.sin(2 * np.pi * p)
     for b in range(1, 4):
         f = b / 3
-        yaw, roll = g.twist * c * (1.9 * f - 1), (1 - 1.5 * f) * (g.tilt * np.cos(2 * np.pi * (p - .2)) if g.stride > 0 else 2 * side)
+        yaw, tilt = g.twist * c * (1.9 * f - 1), g.tilt * np.cos(2 * np.pi * (p - .2)) if g.stride > 0 else 2 * side
+        roll = (1 - 1.5 * f) * tilt
         turn[b] = _times(_turn(1, yaw), _times(_turn(2, roll), _turn(0, g.lean + g.slouch * f)))
     turn[4] = _times(_turn(1, .4 * look[0]), _turn(0, g.lean + g.slouch + .3 * look[1]))
     turn[5] = _times(_turn(1, look[0]), _turn(0, .3 * g.slouch + look[1]))
@@ -360,8 +361,8 @@ def _lowest(vertices, bones, weights, turn, shift, below):
         if vertices[v, 1] > below: continue
         y = 0.
         for i in range(bones.shape[1]):
-            b = bones[v, i]
-            y += weights[v, i] * (turn[b, 1, 0] * vertices[v, 0] + turn[b, 1, 1] * vertices[v, 1] + turn[b, 1, 2] * vertices[v, 2] + shift[b, 1])
+            t = turn[bones[v, i], 1]
+            y += weights[v, i] * (t[0] * vertices[v, 0] + t[1] * vertices[v, 1] + t[2] * vertices[v, 2] + shift[bones[v, i], 1])
         least = min(least, y)
     return least
 

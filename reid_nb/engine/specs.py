@@ -95,10 +95,10 @@ def _places(cameras, *sets):
     scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))[:cameras]
     return dict(scenes=scenes, cameras=tuple(cameras // len(scenes) + (k < cameras % len(scenes)) for k in range(len(scenes))))
 
-def _sites(each, *sets):
-    "Scenes of some sets with `each` cameras in every one, two scenes to a site."
+def _each(cameras, *sets):
+    "Scenes of some sets with so many cameras in each."
     scenes = tuple(dict.fromkeys(s for name in sets for s in SCENE_SETS[name]))
-    return dict(scenes=scenes, cameras=(each,) * len(scenes), site=2)
+    return dict(scenes=scenes, cameras=(cameras,) * len(scenes))
 
 def _grid(name, title, seed, ids, *grid, **more):
     n = ids * math.prod(v for _, v in grid)
@@ -109,20 +109,18 @@ def _training(name, title, seed, ids, images, **more):
 
 # %% ../../nbs/29_specs.ipynb #2e8b37f6
 def _training_specs():
-    gspr, weathers = SCENE_SETS['gspr'], (('clear', 30), ('extrasunny', 18), ('clouds', 18), ('overcast', 14), ('foggy', 8),
-                                          ('rain', 7), ('thunder', 5))
+    weathers = (('clear', 30), ('extrasunny', 18), ('clouds', 18), ('overcast', 14), ('foggy', 8), ('rain', 7), ('thunder', 5))
     hours = (('midnight', 8), ('dawn', 6), ('forenoon', 24), ('noon', 12), ('afternoon', 30), ('dusk', 10), ('night', 10))
     every = dict(weathers=_even(WEATHER), illuminations=_even(ILLUMINATION), motions=_walks)
     random = dict(weathers=weathers, illuminations=hours, motions=_walks)
     yield _grid('finegpr-like', 'FineGPR', 1, 1150, ('viewpoint', 36), ('weather', 7), ('illumination', 7), **every,
-                scenes=SCENE_SETS['finegpr'], cameras=(12,) * len(SCENE_SETS['finegpr']), others=.15, jitter=.01, height=480, width=200)
-    yield _grid('gspr-like', 'GSPR', 2, 2369, ('location', 26), ('angle', 12), scenes=gspr, cameras=(12,) * len(gspr), **random,
+                **_each(12, 'finegpr'), others=.15, jitter=.01, height=480, width=200)
+    yield _grid('gspr-like', 'GSPR', 2, 2369, ('location', 26), ('angle', 12), **_each(12, 'gspr'), **random,
                 others=.5, jitter=.03)
-    yield _grid('mini_gspr-like', 'mini-GSPR', 3, 520, ('location', 13), ('angle', 4), scenes=SCENE_SETS['mini_gspr'],
-                cameras=(4,) * len(SCENE_SETS['mini_gspr']), weathers=(('clear', 1), ('extrasunny', 1)), illuminations=_daylight, motions=_walks,
-                height=948, width=522)
-    yield _training('randperson-like', 'RandPerson', 4, 8000, 132_145, **_places(19, 'randperson'), seen=(2, 4), others=.8, jitter=.02,
-                    motions=_walks,
+    yield _grid('mini_gspr-like', 'mini-GSPR', 3, 520, ('location', 13), ('angle', 4), **_each(4, 'mini_gspr'),
+                weathers=(('clear', 1), ('extrasunny', 1)), illuminations=_daylight, motions=_walks, height=948, width=522)
+    yield _training('randperson-like', 'RandPerson', 4, 8000, 132_145, **_places(19, 'randperson'), seen=(2, 4), others=.8,
+                    jitter=.02, motions=_walks,
                     weathers=(('sunny', 2), ('clouds', 2), ('overcast', 1), ('neutral', 2)),
                     illuminations=(*_daylight, ('dusk', 1), ('night', 1)))
     yield _grid('personx-like', 'PersonX', 5, 1266, ('camera', 6), ('viewpoint', 36), **_places(6, 'personx'),
@@ -138,12 +136,12 @@ def _training_specs():
 
 # %% ../../nbs/29_specs.ipynb #dfc241d7
 def _street():
-    return _training('street', 'street', 10, 8000, 112_000, **_sites(4, 'finegpr', 'gspr', 'mini_gspr'), seen=(4, 4), others=.8,
-                     jitter=.05, weathers=(('sunny', 25), ('clouds', 22), ('neutral', 22), ('overcast', 22), ('foggy', 3), ('rain', 3),
-                                           ('snowlight', 2), ('blizzard', 1)),
-                     illuminations=(('forenoon', 27), ('noon', 27), ('afternoon', 27), ('dusk', 6), ('dawn', 5), ('night', 6),
-                                    ('midnight', 2)),
-                     motions=(('walk', 14), ('stand', 3), ('phone', 2), ('carry', 2), ('run', 1)))
+    weathers = (('sunny', 25), ('clouds', 22), ('neutral', 22), ('overcast', 22), ('foggy', 3), ('rain', 3), ('snowlight', 2),
+                ('blizzard', 1))
+    hours = (('forenoon', 27), ('noon', 27), ('afternoon', 27), ('dusk', 6), ('dawn', 5), ('night', 6), ('midnight', 2))
+    motions = (('walk', 14), ('stand', 3), ('phone', 2), ('carry', 2), ('run', 1))
+    return _training('street', 'street', 10, 8000, 112_000, **_each(4, 'finegpr', 'gspr', 'mini_gspr'), site=2, seen=(4, 4),
+                     others=.8, jitter=.05, weathers=weathers, illuminations=hours, motions=motions)
 
 # %% ../../nbs/29_specs.ipynb #8743bf22
 def _standin_specs():
@@ -155,7 +153,8 @@ def _standin_specs():
     yield DatasetSpec('dukemtmc-standin', 'DukeMTMC-reID', 12, 'winter', (
         ('train', 702, 0, 16_522, 16_522), ('test', 702, 2_228, 2_228 + 17_661 - 408 * 7, 2_228 + 17_661 - 408 * 7),
         ('distractor', 408, 0, 408 * 7, 408 * 7)), **_places(8, 'dukemtmc'), seen=(2, 4), others=.6, jitter=.02,
-        weathers=(('overcast', 4), ('neutral', 3), ('clouds', 2), ('snowlight', 1)), illuminations=(('forenoon', 2), ('noon', 1), ('afternoon', 3)),
+        weathers=(('overcast', 4), ('neutral', 3), ('clouds', 2), ('snowlight', 1)),
+        illuminations=(('forenoon', 2), ('noon', 1), ('afternoon', 3)),
         motions=(('walk', 14), ('stand', 1), ('carry', 1), ('phone', 2)))
     yield DatasetSpec('cuhk03-standin', 'CUHK03', 13, 'any', (
         ('train', 767, 0, 7_365, 7_365), ('test', 700, 1_400, 1_400 + 5_332, 1_400 + 5_332)), **_places(2, 'cuhk03'), seen=(2, 2),
@@ -168,9 +167,9 @@ def _standin_specs():
     yield DatasetSpec('mars-standin', 'MARS', 15, 'summer', (
         ('train', 625, 0, 8_298, 509_914), ('test', 626, 1_980, 1_980 + 6_082, 485_501),
         ('distractor', 3_248, 0, 3_248, 195_588)), **market | _places(6, 'mars'), seen=(2, 6))
-    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_sites(2, 'msmt17', 'gspr', 'finegpr'), seen=(1, 2), others=1.,
-                    jitter=.08, weathers=_fine + (('overcast', 2), ('rain', 1)), illuminations=(*_daylight, ('dusk', 1), ('night', 1)),
-                    motions=_walks, height=480, width=200)
+    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_each(2, 'msmt17', 'gspr', 'finegpr'), site=2, seen=(1, 2),
+                    others=1., jitter=.08, weathers=_fine + (('overcast', 2), ('rain', 1)),
+                    illuminations=(*_daylight, ('dusk', 1), ('night', 1)), motions=_walks, height=480, width=200)
 
 SPECS = {s.name: s for s in (*_training_specs(), _street(), *_standin_specs())}
 
@@ -208,7 +207,8 @@ def plan_groups(spec:DatasetSpec) -> list: # of Group: how many there are at thi
 
 def count_spec(spec:DatasetSpec) -> pd.DataFrame: # one row per kind of people: ids, images, queries
     "What a spec amounts to, without making a table of it."
-    return pd.DataFrame([dict(kind=g.kind, ids=g.ids, images=g.images, queries=g.query) for g in plan_groups(spec)]).set_index('kind')
+    rows = [dict(kind=g.kind, ids=g.ids, images=g.images, queries=g.query) for g in plan_groups(spec)]
+    return pd.DataFrame(rows).set_index('kind')
 
 def _part(number, whole, parts): return ((number + 1) * parts - 1) // whole # which of `parts` has it, spread over `whole`
 
@@ -222,8 +222,8 @@ def _mix(x):
 def _key(seed, word): return stream(seed, 'plan', word).generate_state(1, np.uint64)
 
 def _draw(seed:int, word:str, *numbers): # -> uint64, a hash of each row of `numbers`
-    x = _key(seed, word)
-    for n in numbers: x = _mix(x + np.asarray(n).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15))
+    x, golden = _key(seed, word), np.uint64(0x9E3779B97F4A7C15)
+    for n in numbers: x = _mix(x + (np.asarray(n).astype(np.uint64) + np.uint64(1)) * golden)
     return x
 
 def _uniform(seed, word, *numbers): return (_draw(seed, word, *numbers) >> np.uint64(11)) * 2.**-53
@@ -246,25 +246,24 @@ def _person(spec, kind, index): # -> a number for everybody in all datasets
 def _who(spec, rows):
     "Group, person, unit and frame of each row."
     groups = plan_groups(spec)
-    firsts = np.array([g.first_row for g in groups])
-    k = np.searchsorted(firsts, rows, side='right') - 1
-    take = lambda field: np.array([getattr(g, field) for g in groups])[k]
-    whole, units, ids, query = take('all_images'), take('all_units'), take('all_ids'), take('all_query')
-    row = rows - firsts[k]
-    unit = _part(row, whole, units)
-    person = _part(unit, units, ids)
-    first = person * units // ids
-    queries = (person + 1) * query // ids - person * query // ids
-    return dict(k=k, kind=np.array([_KIND[g.kind] for g in groups])[k], person=person, pid=take('first_id') + person, unit=unit, tracklet=take('first_unit') + unit, slot=unit - first,
-                slots=(person + 1) * units // ids - first, queries=queries, frame=row - unit * whole // units,
-                frames=(unit + 1) * whole // units - unit * whole // units, of_person=row - first * whole // units)
+    k = np.searchsorted([g.first_row for g in groups], rows, side='right') - 1
+    g = Group(*(np.array(column)[k] for column in zip(*(g._replace(kind=_KIND[g.kind]) for g in groups))))
+    row = rows - g.first_row
+    unit = _part(row, g.all_images, g.all_units)
+    person = _part(unit, g.all_units, g.all_ids)
+    begin = lambda p, whole: p * whole // g.all_ids                 # where somebody's share of something begins
+    start = lambda u: u * g.all_images // g.all_units               # the first image of a unit
+    first = begin(person, g.all_units)
+    return dict(rows=rows, kind=g.kind, person=person, pid=g.first_id + person, tracklet=g.first_unit + unit, slot=unit - first,
+                slots=begin(person + 1, g.all_units) - first, queries=begin(person + 1, g.all_query) - begin(person, g.all_query),
+                frame=row - start(unit), frames=start(unit + 1) - start(unit), of_person=row - start(first))
 
 def _passes(spec, who):
     "Which camera (counted through all scenes) each row's person passes."
     cameras, seed = sum(spec.cameras), spec.seed
     low, high = spec.seen
     test = who['queries'] > 0
-    most = low + (_uniform(seed, 'seen', who['k'], who['person']) * (high - low + 1)).astype(int)
+    most = low + (_uniform(seed, 'seen', who['kind'], who['person']) * (high - low + 1)).astype(int)
     m = np.where(test, np.maximum(who['queries'], 2), np.minimum(most, who['slots']))
     m = np.minimum(m, spec.site * min(spec.cameras) if spec.site else cameras)
     s, q = who['slot'], who['queries']
@@ -280,37 +279,45 @@ def _of_site(spec, people): # -> (n, cameras) bool
     return np.repeat(rank < spec.site, spec.cameras, axis=1)
 
 # %% ../../nbs/29_specs.ipynb #fd282465
+def _factors(spec, p): # -> dict of (n,) whole numbers
+    "The value of each factor of a grid."
+    number, values = p['of_person'], {}
+    for f, n in reversed(spec.grid): number, values[f] = number // n, number % n
+    return values
+
+def _where(spec, p, f):
+    "Camera (counted through all scenes) and its number in the records, from the factors `f` of a grid or a person's passes."
+    first = np.cumsum([0, *spec.cameras])
+    if not spec.grid: camera = _passes(spec, p); return camera, camera + 1
+    if 'location' in f: return first[f['location']] + f['angle'], f['location'] + 1
+    if 'camera' in f: return f['camera'], f['camera'] + 1
+    n = len(spec.scenes)
+    turn = _draw(spec.seed, 'background', p['person'] // n) % np.uint64(n) # as many people in every place
+    background = (p['person'] + turn.astype(np.int64)) % n
+    any_of_it = (_uniform(spec.seed, 'camera', p['rows']) * np.array(spec.cameras)[background]).astype(int)
+    return first[background] + any_of_it, f['viewpoint'] + 1
+
+# %% ../../nbs/29_specs.ipynb #51f4f1ce
 def _plan(spec, rows):
     "Everything that is drawn for some rows, as columns."
-    p, seed, n = _who(spec, rows), spec.seed, len(rows)
-    first = np.cumsum([0, *spec.cameras])
-    number, factors = p['of_person'], {}
-    for f, values in reversed(spec.grid): number, factors[f] = number // values, number % values
-    who = p['k'], p['person']
-    if not spec.grid:
-        camera = _passes(spec, p)
-        visit = (*who, camera) if p['frames'].max() == 1 else (p['tracklet'],)
-    elif 'location' in factors: camera, visit = first[factors['location']] + factors['angle'], (rows,)
-    elif 'camera' in factors: camera, visit = factors['camera'], (rows,)
-    else: # the camera is a viewpoint, and everybody has a background of their own
-        background = (p['person'] + _draw(seed, 'background', p['k'] * 0, p['person'] // len(spec.scenes)).astype(np.int64)) % len(spec.scenes)
-        camera = first[background] + (_uniform(seed, 'camera', rows) * np.array(spec.cameras)[background]).astype(int)
-        visit = (rows,)
-    p['background'] = np.searchsorted(first, camera, side='right') - 1
-    p['angle'] = camera - first[p['background']]
-    p['camid'] = 1 + (p['background'] if 'location' in factors else factors['viewpoint'] if 'camera' not in factors and spec.grid and 'viewpoint' in factors else camera)
-    light = (camera,) if 'camera' in factors and 'repeat' in factors else visit
-    p['weather'] = factors.get('weather', _choice(_uniform(seed, 'weather', *light), spec.weathers))
-    p['illumination'] = factors.get('illumination', _choice(_uniform(seed, 'illumination', *light), spec.illuminations))
-    p['motion'] = _choice(_uniform(seed, 'motion', *visit), spec.motions)
-    if 'viewpoint' in factors: p['viewpoint'] = (finegpr_viewpoint(1) + factors['viewpoint'] * (360 / dict(spec.grid)['viewpoint'])) % 360
+    p, seed, video = _who(spec, rows), spec.seed, _is_video(spec)
+    f = _factors(spec, p)
+    camera, p['camid'] = _where(spec, p, f)
+    p['background'] = np.repeat(np.arange(len(spec.scenes)), spec.cameras)[camera]
+    p['angle'] = camera - np.cumsum([0, *spec.cameras])[p['background']]
+    once = (rows,) if spec.grid else (p['tracklet'],) if video else (p['kind'], p['person'], camera)
+    light = (camera,) if 'repeat' in f else once
+    tables = ('weather', spec.weathers, light), ('illumination', spec.illuminations, light), ('motion', spec.motions, once)
+    for what, table, by in tables:
+        p[what] = f[what] if what in f else _choice(_uniform(seed, what, *by), table)
+    if 'viewpoint' in f: view = finegpr_viewpoint(1) + f['viewpoint'] * 360 / dict(spec.grid)['viewpoint']
     else:
-        p['viewpoint'] = 360 * _uniform(seed, 'viewpoint', *visit)
-        if not spec.grid: p['viewpoint'] = (p['viewpoint'] + np.where(p['frames'] > 1, 0, 25) * _normal(seed, 'turn', rows)) % 360
-        p['viewpoint'] = p['viewpoint'].round(1) % 360
-    p['outfit'], p['rows'], p['visit'] = factors.get('outfit', np.zeros(n, int)), rows, visit
-    p['query'] = (p['slot'] < p['queries'])
-    return p
+        view = 360 * _uniform(seed, 'viewpoint', *once)
+        if not spec.grid and not video: view = view + 25 * _normal(seed, 'turn', rows)
+    outfit = f.get('outfit', np.zeros(len(rows), int))
+    return p | dict(viewpoint=np.round(view % 360, 1) % 360, outfit=outfit, query=p['slot'] < p['queries'])
+
+def _is_video(spec): return any(units < images for _, _, _, units, images in spec.groups)
 
 # %% ../../nbs/29_specs.ipynb #a46f5c5f
 _CLOTHES = ('sleeve', 'lower_length', 'lower_type', 'coat', 'pattern', 'upper_color', 'lower_color', 'shoe_color', 'hat')
@@ -335,7 +342,8 @@ def _person_columns(spec, p):
     columns = {}
     for j, (name, words) in enumerate(ATTRIBUTES.items()):
         codes = np.array([words.index(d[j]) for d in drawn])[back].astype('int8')
-        columns[name] = pd.Categorical.from_codes(codes, list(words)) if isinstance(words[0], str) else np.array(words, 'int8')[codes]
+        flag = not isinstance(words[0], str)
+        columns[name] = np.array(words, 'int8')[codes] if flag else pd.Categorical.from_codes(codes, list(words))
     return columns
 
 # %% ../../nbs/29_specs.ipynb #c816a292
@@ -372,14 +380,13 @@ def _table(spec, rows):
     r = dict(image=_names(spec, p), pid=p['pid'].astype('int64'), camid=p['camid'].astype('int64'),
              split=word(_split(p), SPLITS).astype('str'), domain=word(np.zeros(len(rows), int), [spec.name]).astype('str'),
              viewpoint=p['viewpoint'].astype('float32'), weather=word(p['weather'], [w for w, _ in spec.weathers]),
-             illumination=word(p['illumination'], [w for w, _ in spec.illuminations]), background=p['background'].astype('int16') + 1,
-             scene=word(p['background'], spec.scenes), motion=word(p['motion'], [m for m, _ in spec.motions]))
+             illumination=word(p['illumination'], [w for w, _ in spec.illuminations]),
+             background=p['background'].astype('int16') + 1, scene=word(p['background'], spec.scenes),
+             motion=word(p['motion'], [m for m, _ in spec.motions]))
     if 'angle' in factors: r |= dict(angle=p['angle'].astype('int16') + 1, hour=_hour(spec, p).astype('int16'))
     if 'outfit' in factors: r |= dict(outfit=p['outfit'].astype('int16') + 1)
     if _is_video(spec): r |= dict(tracklet=p['tracklet'].astype('int32'), frame=p['frame'].astype('int32'))
     return pd.DataFrame(r | _person_columns(spec, p))
-
-def _is_video(spec): return any(units < images for _, _, _, units, images in spec.groups)
 
 # %% ../../nbs/29_specs.ipynb #de1654f5
 @lru_cache(maxsize=256)
@@ -399,23 +406,29 @@ def _place(spec, p):
     position, region, walk = (np.empty((len(rows), n)) for n in (3, 4, 4))
     for b in np.unique(p['background']):
         here = p['background'] == b
-        for a, values in zip((position, region, walk), _cameras(spec.scenes[b], spec.cameras[b])): a[here] = values[p['angle'][here]]
-    video = _is_video(spec)
-    at = (p['tracklet'],) if video else (rows,)
-    u, v, phase = (_uniform(seed, w, *at) for w in ('x', 'z', 'phase'))
-    if video: u, v = .3 + .4 * u, .3 + .4 * v
-    x, z = region[:, 0] + u * (region[:, 2] - region[:, 0]), region[:, 1] + v * (region[:, 3] - region[:, 1])
-    azimuth = np.degrees(np.arctan2(position[:, 0] - x, position[:, 2] - z))
-    heading = (azimuth - p['viewpoint']) % 360
-    if video:
-        speed, cadence = np.array([pace(spec.motions[m][0], _person(spec, k, i)) for m, k, i in zip(p['motion'].tolist(), p['kind'].tolist(), p['person'].tolist())]).T
-        most = .45 * np.minimum(region[:, 2] - region[:, 0], region[:, 3] - region[:, 1])
-        share = p['frame'] / np.maximum(p['frames'] - 1, 1) - .5
-        seconds = share * np.minimum(.1 * (p['frames'] - 1), 2 * most / np.maximum(speed, .01))
-        x, z = x + np.sin(np.radians(heading)) * speed * seconds, z + np.cos(np.radians(heading)) * speed * seconds
-        phase = (phase + cadence * seconds) % 1
-        azimuth = np.degrees(np.arctan2(position[:, 0] - x, position[:, 2] - z))
-    return dict(x=x, z=z, heading=heading, phase=phase, azimuth=azimuth, walk=walk)
+        for a, of_camera in zip((position, region, walk), _cameras(spec.scenes[b], spec.cameras[b])):
+            a[here] = of_camera[p['angle'][here]]
+    once = (p['tracklet'],) if _is_video(spec) else (rows,)
+    u, v, phase = (_uniform(seed, w, *once) for w in ('x', 'z', 'phase'))
+    size = region[:, 2:] - region[:, :2]
+    x, z = region[:, 0] + (.05 + .9 * u) * size[:, 0], region[:, 1] + (.05 + .9 * v) * size[:, 1]
+    towards = lambda: np.degrees(np.arctan2(position[:, 0] - x, position[:, 2] - z))
+    heading = (towards() - p['viewpoint']) % 360
+    if _is_video(spec):
+        along, phase = _walked(spec, p, .9 * size.min(1), phase)
+        centre = region[:, :2] + .5 * size
+        x = .4 * x + .6 * centre[:, 0] + along * np.sin(np.radians(heading))
+        z = .4 * z + .6 * centre[:, 1] + along * np.cos(np.radians(heading))
+    return dict(x=x, z=z, heading=heading, phase=phase, azimuth=towards(), walk=walk)
+
+def _walked(spec, p, most, phase):
+    "How far along a tracklet's way each frame is, from its middle, at most half of `most`; and the phase there."
+    person = _person(spec, p['kind'], p['person'])
+    motions = [spec.motions[m][0] for m in p['motion'].tolist()]
+    speed, cadence = np.array([pace(m, w) for m, w in zip(motions, person.tolist())]).T
+    last = p['frames'] - 1
+    seconds = (p['frame'] / np.maximum(last, 1) - .5) * np.minimum(.1 * last, most / np.maximum(speed, .01))
+    return speed * seconds, (phase + cadence * seconds) % 1
 
 # %% ../../nbs/29_specs.ipynb #ebc63440
 _POOL, _MOST = 12, 3
@@ -440,20 +453,20 @@ def _passers(spec, p, at):
 def _shots(spec, rows):
     "What is needed to render some rows: a list of Shot."
     p = _plan(spec, rows)
-    at, seed = _place(spec, p), spec.seed
-    jitter = spec.jitter * np.stack([_normal(seed, w, rows) for w in ('dx', 'dy', 'size')]).clip(-2, 2) * [[1.], [.6], [1.]]
-    columns = dict(seed=_draw(seed, 'picture', rows) >> np.uint64(33), k=p['kind'], i=p['person'], o=p['outfit'], b=p['background'], a=p['angle'],
-                   x=at['x'].round(4), z=at['z'].round(4), h=at['heading'].round(2), m=p['motion'], ph=at['phase'].round(5),
-                   l=p['illumination'], w=p['weather'])
-    out = []
-    for row, others, crop in zip(zip(*(np.asarray(c).tolist() for c in columns.values())), _passers(spec, p, at), jitter.T.round(4).tolist()):
-        r = dict(zip(columns, row))
-        person = _person(spec, r['k'], r['i'])
-        out.append(Shot(seed=r['seed'], person=person, season=spec.season, scene=spec.scenes[r['b']], camera=r['a'], x=r['x'], z=r['z'],
-                        heading=r['h'], motion=spec.motions[r['m']][0], phase=r['ph'], illumination=spec.illuminations[r['l']][0],
-                        weather=spec.weathers[r['w']][0], others=others, crop=tuple(crop), height=spec.height, width=spec.width,
-                        fixed=_fixed(person, spec.season, r['o'])))
-    return out
+    at = _place(spec, p)
+    error = np.stack([_normal(spec.seed, w, rows) for w in ('dx', 'dy', 'size')], 1).clip(-2, 2) * (1, .6, 1) * spec.jitter
+    person = _person(spec, p['kind'], p['person'])
+    words = lambda column, table: [table[k][0] for k in p[column].tolist()]
+    columns = dict(
+        seed=(_draw(spec.seed, 'picture', rows) >> np.uint64(33)).tolist(), person=person.tolist(),
+        season=[spec.season] * len(rows),
+        scene=[spec.scenes[k] for k in p['background'].tolist()], camera=p['angle'].tolist(), x=at['x'].round(4).tolist(),
+        z=at['z'].round(4).tolist(), heading=at['heading'].round(2).tolist(), motion=words('motion', spec.motions),
+        phase=at['phase'].round(5).tolist(), illumination=words('illumination', spec.illuminations),
+        weather=words('weather', spec.weathers), others=_passers(spec, p, at), crop=list(map(tuple, error.round(4).tolist())),
+        height=[spec.height] * len(rows), width=[spec.width] * len(rows),
+        fixed=[_fixed(w, spec.season, o) for w, o in zip(person.tolist(), p['outfit'].tolist())])
+    return [Shot(**dict(zip(columns, values))) for values in zip(*columns.values())]
 
 # %% ../../nbs/29_specs.ipynb #9abf6f74
 class VirtualDataset:
@@ -555,8 +568,10 @@ def _render_piece(spec, rows, folder, number, masks):
             _put(folder, partial, f'parts/{stem}.png', _png(p.parts))
         seen, whole = int((p.mask > 0).sum()), int((p.full_mask > 0).sum())
         box = [0, 0, 0, 0] if p.bbox is None else [int(v) for v in p.bbox]
-        truth.append((row, seen / max(whole, 1), box, np.asarray(p.keypoints, 'float32').round(2).ravel().tolist(), float(p.viewpoint)))
-    truth = pd.DataFrame(truth, columns=['row', 'visible', 'bbox', 'keypoints', 'viewpoint']).astype(dict(visible='float32', viewpoint='float32'))
+        joints = np.asarray(p.keypoints, 'float32').round(2).ravel().tolist()
+        truth.append((row, seen / max(whole, 1), box, joints, float(p.viewpoint)))
+    truth = pd.DataFrame(truth, columns=['row', 'visible', 'bbox', 'keypoints', 'viewpoint'])
+    truth = truth.astype(dict(visible='float32', viewpoint='float32'))
     with write_whole(os.path.join(partial, f'{number:06d}.parquet')) as f: truth.to_parquet(f, index=False)
     return len(rows)
 
@@ -568,7 +583,7 @@ def _claim(folder:Path, plan:dict):
         try: there = json.loads(note.read_text())
         except ValueError: there = {}
         if there.get('fingerprint') != plan['fingerprint']:
-            what = f"{there.get('images', '?'):,} images of {there.get('spec', {}).get('name', 'something else')}" if there else 'something else'
+            what = f"{there['images']:,} images of {there['spec']['name']}" if 'spec' in there else 'something else'
             raise ValueError(f"{folder} holds {what}, not what is asked for (another spec, scale, size or version). "
                              'Choose another folder, or remove this one first.')
         return (folder/'records.parquet').is_file()
@@ -608,8 +623,9 @@ def render_dataset(
     if len(rows) == 0: raise ValueError('No rows to render.')
     if workers is not None and workers < 1: raise ValueError(f'At least one worker is needed; got {workers}.')
     s = dataset.spec
-    plan = dict(fingerprint=fingerprint(s._asdict(), rows.tolist() if len(rows) < len(dataset) else None, masks, reid_nb.__version__),
-                spec=s._asdict(), images=len(rows), masks=masks, version=reid_nb.__version__)
+    part = rows.tolist() if len(rows) < len(dataset) else None
+    plan = dict(fingerprint=fingerprint(s._asdict(), part, masks, reid_nb.__version__), spec=s._asdict(),
+                images=len(rows), masks=masks, version=reid_nb.__version__)
     if _claim(folder, plan): return folder
     (folder/'.partial').mkdir(exist_ok=True)
     order, piece = _order(s, rows)
@@ -640,8 +656,8 @@ def _run(spec, todo, total, folder, masks, workers):
             try:
                 for f in as_completed([pool.submit(_render_piece, *job) for job in jobs]): bar.update(f.result())
             except BrokenProcessPool as e:
-                raise OSError('A worker stopped, perhaps for lack of memory. What is finished is kept; the same call goes on from '
-                              "there. (In a script, render_dataset must be called under `if __name__ == '__main__':`.)") from e
+                raise OSError('A worker stopped, perhaps for lack of memory. What is finished is kept; the same call goes on '
+                              "from there. (A script must call this under `if __name__ == '__main__':`.)") from e
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
