@@ -45,7 +45,8 @@ def add_precipitation(
     height, width = image.shape[:2]
     area, size = width / height * 2, height / 128
     wind = draw.normal(0, .25)
-    for amount, count, fall, radius, opacity, bright in ((light.rain, 220, 15, .20, .24, 1.2), (light.flakes, 330, 1.6, .42, .8, 1.35)):
+    rain, flakes = (light.rain, 220, 15, .20, .24, 1.2), (light.flakes, 330, 1.6, .42, .8, 1.35)
+    for amount, count, fall, radius, opacity, bright in (rain, flakes):
         n = int(amount * count * area)
         if n == 0: continue
         near = draw.random(n) ** 3 # few are near
@@ -129,11 +130,8 @@ def _develop(image, scale, table, saturation, vignette, grain, at, noise, spread
             grey = .299 * a + .587 * b + .114 * c
             sd = noise * (1.15 - .5 * grey / 255)
             j, i = at[0] + y, at[1] + x
-            common = 0.
-            if spread > 0: # the mean of a pixel and two neighbours, at the same strength
-                common = (grain[j & 511, i & 511] + spread * (grain[j & 511, (i + 1) & 511] + grain[(j + 1) & 511, i & 511])) / math.sqrt(1 + 2 * spread * spread)
-            else: common = grain[j & 511, i & 511]
-            common *= .8 * sd
+            common = grain[j & 511, i & 511] + spread * (grain[j & 511, (i + 1) & 511] + grain[(j + 1) & 511, i & 511])
+            common *= .8 * sd / math.sqrt(1 + 2 * spread * spread) # neighbours share, the strength stays
             out[y, x, 0] = grey + (a - grey) * saturation + common + .6 * sd * grain[(j + 170) & 511, ((i >> 1) + 60) & 511]
             out[y, x, 1] = grey + (b - grey) * saturation + common
             out[y, x, 2] = grey + (c - grey) * saturation + common + .6 * sd * grain[(j + 340) & 511, ((i >> 1) + 310) & 511]
@@ -162,16 +160,15 @@ def camera_effects(
     dark = 1 - light.daylight
     add_precipitation(image, light, draw)
     soft = pixel * math.hypot(camera.blur * draw.uniform(.85, 1.2), .45)
-    moved = pixel * abs(draw.normal()) * (.7 + 2. * dark) # motion while the shutter is open
+    moved = pixel * abs(draw.normal()) * (.6 + 1.5 * dark) # motion while the shutter is open
     if max(soft, moved) > .3: image = blur(image, math.hypot(soft, moved), soft)
     scale = exposure(mean, light.exposure + draw.normal(0, .12)) * np.asarray(camera.gain) * np.exp(draw.normal(0, .012, 3))
     frame_height, frame_width = camera.frame
     corner = math.hypot(frame_height, frame_width) / 2
-    vignette = np.array([(window[0] - frame_width / 2) / corner, (window[1] - frame_height / 2) / corner, (window[3] - window[1]) / height / corner])
-    values, out = np.empty_like(image), np.empty(image.shape, np.uint8)
+    vignette = np.array([window[0] - frame_width / 2, window[1] - frame_height / 2, (window[3] - window[1]) / height]) / corner
+    values, out, table = np.empty_like(image), np.empty(image.shape, np.uint8), tone_table(float(camera.gamma), float(camera.contrast))
     saturation, noise = camera.saturation * (.67 - .25 * dark), camera.noise * (.4 + 1. * dark)
-    _develop(image, scale, tone_table(float(camera.gamma), float(camera.contrast)), saturation, vignette, _grain, draw.integers(0, 512, 2), noise,
-             min(1., pixel * .8), values)
+    _develop(image, scale, table, saturation, vignette, _grain, draw.integers(0, 512, 2), noise, min(1., pixel * .8), values)
     reach = min(3., max(.8, 1.3 * pixel))
     _sharpen(values, blur(values, reach, reach), .8 + .4 * min(2., camera.blur), out)
     file = io.BytesIO()

@@ -151,8 +151,8 @@ def make_frame(
     points, depth, triangle = _visibility(scene, matrix, shape)
     empty = lambda n, kind, *more: np.zeros((n * height, n * width, *more), kind)
     half = ((height + 1) // 2, (width + 1) // 2)
-    frame = Frame(empty(1, np.uint8, 3), empty(1, np.int8, 3), depth, np.zeros(half, np.uint8), np.zeros((*half, 3), np.uint8), empty(1, np.uint8),
-                  matrix, position, np.array(window, float))
+    frame = Frame(empty(1, np.uint8, 3), empty(1, np.int8, 3), depth, np.zeros(half, np.uint8),
+                  np.zeros((*half, 3), np.uint8), empty(1, np.uint8), matrix, position, np.array(window, float))
     _surfaces(points, scene.mesh, scene.textures, scene.glow, triangle, position, focal, frame.albedo, frame.normal, frame.glow)
     inverse = np.linalg.inv(matrix[:, :3])
     _occlusion(depth, frame.normal, inverse, focal, _disc, frame.occlusion)

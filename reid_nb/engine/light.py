@@ -48,7 +48,7 @@ WEATHERS_TABLE = dict(
     sunny     =Weather(1.,  .95, (1.04, 1., .93), 0,  .15, .0010, 0, 0,   0,   0,   .12),
     clouds    =Weather(.36, 1.1, (1., 1., 1.),    .3, .62, .0020, 0, 0,   0,   0,   -.15),
     overcast  =Weather(.02, 1.3, (.95, 1., 1.05), .9, 1.,  .0040, 0, 0,   0,   0,   -.45),
-    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0480, .15, 0, 0,   0,   .3),
+    foggy     =Weather(.02, 1.2, (1., 1., 1.),    1., 1.,  .0380, .15, 0, 0,   0,   .3),
     neutral   =Weather(.13, 1.25, (1.02, 1., .98), .6, .8, .0015, 0, 0,   0,   0,   .2),
     blizzard  =Weather(.01, 1.2, (.94, 1., 1.08), .9, 1.,  .0360, 0, 1.,  0,   1.,  .75),
     snowlight =Weather(.45, 1.1, (1., 1., 1.03),  .5, .6,  .0030, 0, .8,  0,   .22, .5),
@@ -91,16 +91,18 @@ def make_light(
     bounce = .22 + .45 * w.snow - .1 * w.wet
     ground = (sun * math.sin(e) * .8 + sky) * bounce * (np.array([1.03, 1, .96]) if w.snow < .5 else 1)
     blue = np.array([.62, .82, 1.15]) * (1 - w.grey) + w.grey
-    street = Light(towards, sun_axes(towards), sun, sky, ground, sky * .95 + sun * .04, sky * blue * (.75 - .2 * w.cloud), float(w.cloud), sky * .82 + sun * .03,
-                   float(w.fog), float(h.lamps), float(h.windows), float(w.wet), float(w.snow), float(w.rain), float(w.flakes),
-                   float(max(-1.6, w.exposure + h.exposure)), float(min(1., np.mean(h.sky) / .7)))
+    numbers = map(float, (w.fog, h.lamps, h.windows, w.wet, w.snow, w.rain, w.flakes, max(-1.6, w.exposure + h.exposure),
+                          min(1., np.mean(h.sky) / .7)))
+    street = Light(towards, sun_axes(towards), sun, sky, ground, sky * .95 + sun * .04, sky * blue * (.75 - .2 * w.cloud),
+                   float(w.cloud), sky * .82 + sun * .03, *numbers)
     return _indoors(street) if indoor else street
 
 def _indoors(light):
     "Behind walls: a fifth of the sky's light, no sun, all lamps on."
     sky = light.sky * .2 + .02
-    return light._replace(sun=np.zeros(3), sky=sky, ground=sky * .6, haze=light.haze * .5 + .05, fog=light.fog * .15, lamps=1., windows=1., wet=0.,
-                          snow=0., rain=0., flakes=0., exposure=light.exposure * .5, daylight=.6 + .4 * light.daylight)
+    return light._replace(sun=np.zeros(3), sky=sky, ground=sky * .6, haze=light.haze * .5 + .05, fog=light.fog * .15,
+                          lamps=1., windows=1., wet=0., snow=0., rain=0., flakes=0., exposure=light.exposure * .5,
+                          daylight=.6 + .4 * light.daylight)
 
 # %% ../../nbs/27_light.ipynb #dfc6fe67
 _noise = rng(0, 'weather').random((64, 64)).astype(np.float32)
@@ -118,7 +120,8 @@ def _smooth_noise(noise, x, y):
 @compiled
 def _fractal(noise, x, y):
     "The same at three scales."
-    return .55 * _smooth_noise(noise, x, y) + .3 * _smooth_noise(noise, 2.3 * x, 2.3 * y) + .15 * _smooth_noise(noise, 5.1 * x, 5.1 * y)
+    fine = .3 * _smooth_noise(noise, 2.3 * x, 2.3 * y) + .15 * _smooth_noise(noise, 5.1 * x, 5.1 * y)
+    return .55 * _smooth_noise(noise, x, y) + fine
 
 @compiled
 def sky_colour(light, noise, dx, dy, dz, out):
@@ -126,14 +129,13 @@ def sky_colour(light, noise, dx, dy, dz, out):
     up = math.sqrt(max(dy, 0.))
     glare = max(0., dx * light.towards[0] + dy * light.towards[1] + dz * light.towards[2])
     glare = .10 * glare ** 3 + .6 * glare ** 40
-    cloud = 0.
+    cloud, far = 0., 1 / max(dy, .04)
     if light.cloud > 0:
-        far = 1 / max(dy, .04)
         cover = _fractal(noise, 1.3 * dx * far + 7, 1.3 * dz * far + 3)
         cloud = min(1., max(0., (cover - 1.05 + light.cloud) * 3.2))
     for k in range(3):
         clean = light.horizon[k] + (light.zenith[k] - light.horizon[k]) * up + light.sun[k] * glare
-        bank = (light.sky[k] * .80 + light.sun[k] * .12) * (.75 + .4 * _smooth_noise(noise, 3 * dx / max(dy, .04), 3 * dz / max(dy, .04)))
+        bank = (light.sky[k] * .80 + light.sun[k] * .12) * (.75 + .4 * _smooth_noise(noise, 3 * dx * far, 3 * dz * far))
         out[k] = clean + (bank - clean) * cloud
 
 # %% ../../nbs/27_light.ipynb #8d62eee9
@@ -147,7 +149,16 @@ def _snow_cover(light, noise, ny, x, z):
     return min(1., max(0., (ny - .35) * 3)) * min(1., max(0., (light.snow * 1.75 - _fractal(noise, x * .7, z * .7) * 1.15) * 2.5))
 
 @compiled
-def _fog_share(light, distance): return 1 - math.exp(-light.fog * distance)
+def _wetness(light, noise, ny, x, z, slant, sky):
+    "How wet a surface is, more so in puddles, and how much of the sky it mirrors if seen at a slant (0 straight .. 1)."
+    if light.wet == 0 or ny < .7: return 0., 0.
+    wet = light.wet * ny * (.45 + .9 * _fractal(noise, x * .6, z * .6))
+    return wet, wet * (.03 + .5 * slant ** 4) * sky
+
+@compiled
+def _fog_share(light, distance):
+    "How much of what is seen at a distance is fog."
+    return 1 - math.exp(-light.fog * distance) if light.fog * distance > .01 else 0.
 
 # %% ../../nbs/27_light.ipynb #1e842790
 Casters = namedtuple('Casters', ['shadows', # (P, n, n) float32, a shadow map for each person
@@ -172,7 +183,15 @@ def _open_sky(contacts, x, y, z):
         if d < 6: seen *= 1 - contacts[c, 3] * math.exp(-d)
     return seen
 
-# %% ../../nbs/27_light.ipynb #746183cd
+@compiled
+def _around(contacts):
+    "x0, x1, z0, z1 of where bodies darken the ground."
+    left, right, front, back = 1e9, -1e9, 1e9, -1e9
+    for c in range(len(contacts)):
+        left, right = min(left, contacts[c, 0] - 1), max(right, contacts[c, 0] + 1)
+        front, back = min(front, contacts[c, 1] - 1), max(back, contacts[c, 1] + 1)
+    return left, right, front, back
+
 @compiled
 def _all_hidden(triangle, at, x, y):
     "Do people hide a pixel of the backdrop and its neighbours?"
@@ -185,6 +204,7 @@ def _all_hidden(triangle, at, x, y):
             if 0 <= i < width and triangle[j, i] < 0: return False
     return True
 
+# %% ../../nbs/27_light.ipynb #746183cd
 @compiled
 def shade_backdrop(
     frame, # Frame
@@ -202,10 +222,7 @@ def shade_backdrop(
     sx, sy, sz = light.towards
     ex, ey, ez = frame.position
     sunny, lamp_scale, contacts = light.sun.sum() > 1e-3, light.lamps * LAMP_WHITE / 65025, casters.contacts
-    left, right, front, back = 1e9, -1e9, 1e9, -1e9 # where bodies darken the ground
-    for c in range(len(contacts)):
-        left, right = min(left, contacts[c, 0] - 1), max(right, contacts[c, 0] + 1)
-        front, back = min(front, contacts[c, 1] - 1), max(back, contacts[c, 1] + 1)
+    left, right, front, back = _around(contacts)
     fine = frame.albedo.shape[0] // frame.normal.shape[0]
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -224,25 +241,43 @@ def shade_backdrop(
             if sunny and sun > 0: sun *= _sun_reaches(sun_map, casters, px + nx * .06, py + ny * .06, pz + nz * .06, .01)
             else: sun = 0.
             if ny > .5 and py < .6 and left < px < right and front < pz < back: sky *= _open_sky(contacts, px, py, pz)
-            wet, mirror, snow, fog = 0., 0., 0., 0.
-            if light.wet > 0 and ny > .7:
-                wet = light.wet * ny * (.45 + .9 * _fractal(noise, px * .6, pz * .6))
-                slant = 1 - min(1., abs(nx * dx + ny * dy + nz * dz) / length)
-                mirror = wet * (.03 + .5 * slant ** 4) * sky
-            if light.snow > 0: snow = _snow_cover(light, noise, ny, px, pz)
-            if light.fog * length > .01 * near: fog = _fog_share(light, length / near)
-            up = .5 + .5 * ny
+            wet, mirror = _wetness(light, noise, ny, px, pz, 1 - min(1., abs(nx * dx + ny * dy + nz * dz) / length), sky)
+            snow, fog, up = _snow_cover(light, noise, ny, px, pz), _fog_share(light, length / near), .5 + .5 * ny
             for k in range(3):
                 own = linear[frame.albedo[y0 + y, x0 + x, k]]
                 albedo = own * (1 - .55 * wet)
                 albedo += (.80 - albedo) * snow
                 lamp = np.float64(frame.lamp[j >> 1, i >> 1, k])
                 lamp *= lamp * lamp_scale
-                seen = albedo * (light.sun[k] * sun + sky * (light.sky[k] * up + light.ground[k] * (1 - up)) + lamp * (.3 + .7 * sky))
-                seen += own * frame.glow[j, i] * light.windows / 63.75 + mirror * (light.horizon[k] + lamp * .5)
+                seen = light.sun[k] * sun + sky * (light.sky[k] * up + light.ground[k] * (1 - up)) + lamp * (.3 + .7 * sky)
+                seen = albedo * seen + own * frame.glow[j, i] * light.windows / 63.75 + mirror * (light.horizon[k] + lamp * .5)
                 out[y, x, k] = seen + (light.haze[k] - seen) * fog
 
 # %% ../../nbs/27_light.ipynb #6694373c
+@compiled
+def _spoken_for(triangle, first, material, x, y):
+    "Does a sample on the other diagonal of its pixel stand for this one? Then all four show one material."
+    if ((x ^ y) & 1) == 0: return False
+    p, q = triangle[y, x] - first, triangle[y ^ 1, x] - first
+    r, s = triangle[y, x ^ 1] - first, triangle[y ^ 1, x ^ 1] - first
+    if min(q, r, s) < 0 or max(q, r, s) >= len(material): return False
+    return material[p] == material[q] == material[r] == material[s]
+
+@compiled
+def _blend(values, a, b, c, w0, w1, w2):
+    "Three numbers of each corner of a triangle, weighted."
+    return (w0 * values[a, 0] + w1 * values[b, 0] + w2 * values[c, 0], w0 * values[a, 1] + w1 * values[b, 1] + w2 * values[c, 1],
+            w0 * values[a, 2] + w1 * values[b, 2] + w2 * values[c, 2])
+
+@compiled
+def _glint(nx, ny, nz, sx, sy, sz, ex, ey, ez):
+    "Highlight of a surface with normal n that sun s lights and eye e sees (Blinn and Phong's, to the 16th power)."
+    hx, hy, hz = sx + ex, sy + ey, sz + ez
+    half = max(0., nx * hx + ny * hy + nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
+    half *= half; half *= half; half *= half
+    return half * half
+
+# %% ../../nbs/27_light.ipynb #5d5dee2e
 @compiled
 def shade_person(
     triangle, # (h, w) int32, the visibility buffer
@@ -255,54 +290,40 @@ def shade_person(
     position, # (3,) float64, the camera
     light, sun_map, casters, # as in shade_backdrop
     lamps, # (L, 6) float32, those near the person
-    noise, linear, # tables of this module
+    linear, # table of this module
     out # (h, w, 3) float32, written where this person is
 ):
     "The light that comes from one person."
     colour, lamp, sunny = np.empty(3), np.empty(3), light.sun.sum() > 1e-3
-    faces, uv, uv_faces, material, last = mesh.faces, mesh.uv, mesh.uv_faces, mesh.material, first + len(mesh.faces)
+    faces, uv, uv_faces, material = mesh.faces, mesh.uv, mesh.uv_faces, mesh.material
     sx, sy, sz = light.towards
     for y in range(triangle.shape[0]):
         for x in range(triangle.shape[1]):
-            t = triangle[y, x]
-            if t < first or t >= last: continue
-            t -= first
-            if (x ^ y) & 1: # is the pixel all of one material?
-                p, q, r = triangle[y ^ 1, x] - first, triangle[y, x ^ 1] - first, triangle[y ^ 1, x ^ 1] - first
-                if (min(p, q, r) >= 0 and max(p, q, r) < last - first and material[p] == material[t] and material[q] == material[t]
-                    and material[r] == material[t]): continue
+            t = triangle[y, x] - first
+            if t < 0 or t >= len(faces) or _spoken_for(triangle, first, material, x, y): continue
             a, b, c, m = faces[t, 0], faces[t, 1], faces[t, 2], material[t]
             w0, w1, w2 = corner_weights(points, a, b, c, x + .5, y + .5)
-            px = w0 * vertices[a, 0] + w1 * vertices[b, 0] + w2 * vertices[c, 0]
-            py = w0 * vertices[a, 1] + w1 * vertices[b, 1] + w2 * vertices[c, 1]
-            pz = w0 * vertices[a, 2] + w1 * vertices[b, 2] + w2 * vertices[c, 2]
-            nx = w0 * normals[a, 0] + w1 * normals[b, 0] + w2 * normals[c, 0]
-            ny = w0 * normals[a, 1] + w1 * normals[b, 1] + w2 * normals[c, 1]
-            nz = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
+            px, py, pz = _blend(vertices, a, b, c, w0, w1, w2)
+            nx, ny, nz = _blend(normals, a, b, c, w0, w1, w2)
             open_sky = w0 * occlusion[a] + w1 * occlusion[b] + w2 * occlusion[c]
-            length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
             ex, ey, ez = position[0] - px, position[1] - py, position[2] - pz
-            distance = math.sqrt(ex * ex + ey * ey + ez * ez) + 1e-9
+            distance, length = math.sqrt(ex * ex + ey * ey + ez * ez) + 1e-9, math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
             ex /= distance; ey /= distance; ez /= distance
             if nx * ex + ny * ey + nz * ez < -.1 * length: length = -length # the inside of a sleeve
             nx /= length; ny /= length; nz /= length
-            facing = nx * sx + ny * sy + nz * sz
-            sun, shine = 0., 0.
-            if sunny and facing > -.15:
+            sun, shine = (nx * sx + ny * sy + nz * sz + .15) / 1.15, 0.
+            if sunny and sun > 0:
                 reach = _sun_reaches(sun_map, casters, px + nx * .02, py + ny * .02, pz + nz * .02, .025)
-                sun = reach * (facing + .15) / 1.15
-                hx, hy, hz = sx + ex, sy + ey, sz + ez
-                half = max(0., nx * hx + ny * hy + nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
-                half *= half; half *= half; half *= half; half *= half # 16th power
-                shine = gloss[m] * half * reach * (.5 if facing > 0 else 0.)
-            rim = 1 - abs(nx * ex + ny * ey + nz * ez)
-            rim = gloss[m] * rim * rim * rim * .5
+                sun *= reach
+                if sun > .13: shine = .5 * gloss[m] * reach * _glint(nx, ny, nz, sx, sy, sz, ex, ey, ez)
+            else: sun = 0.
             lamp[:] = 0
             if light.lamps > 0: add_lamps(lamps, px, py, pz, nx, ny, nz, lamp)
             i, j, k = uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2]
             u, v = w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0], w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1]
             sample_texture(textures, m, level[t], u, v, colour)
             snow = .55 * light.snow * min(1., max(0., (ny - .6) * 3)) * light.flakes
+            rim = .5 * gloss[m] * (1 - abs(nx * ex + ny * ey + nz * ez)) ** 3
             fog, up = _fog_share(light, distance), .5 + .5 * ny
             for k in range(3):
                 albedo = linear[int(colour[k] + .5)] * (1 - .18 * light.wet)

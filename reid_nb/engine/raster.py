@@ -190,8 +190,10 @@ def rasterise(
                     level[t] = lod
                 if cutout[m] == 1:
                     s = scale / near
-                    u, v = s * (w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0]), s * (w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1])
-                    if textures.pixels[texel(textures, m, lod, u, v), 3] < 40 + 50 * ((x & 1) ^ (y & 1)) + 25 * (y & 1): continue
+                    u = s * (w0 * uv[i, 0] + w1 * uv[j, 0] + w2 * uv[k, 0])
+                    v = s * (w0 * uv[i, 1] + w1 * uv[j, 1] + w2 * uv[k, 1])
+                    least = 40 + 50 * ((x & 1) ^ (y & 1)) + 25 * (y & 1)
+                    if textures.pixels[texel(textures, m, lod, u, v), 3] < least: continue
                 inverse_depth[y, x] = near
                 triangle[y, x] = first + t
 

@@ -108,7 +108,8 @@ def _region_window(camera, matrix):
 def _person(number, season, fixed): return _plain(make_person(draw_attributes(number, season, **dict(fixed))))
 
 @_keep(15)
-def _caster(number, season, fixed, cell=.03): # mesh and cutout: all vertices within 3 cm made one, insides left out; casts the same shadow
+def _caster(number, season, fixed, cell=.03):
+    "Mesh and cutout that cast nearly the same shadow: all vertices within 3 cm made one, insides left out."
     person = _person(number, season, fixed)
     mesh = person.mesh
     key = np.floor(mesh.vertices / cell).astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
@@ -132,8 +133,9 @@ def _site(name, cameras):
     scene = _scene(name, cameras)
     matrices = tuple(camera_matrix(c.position, c.yaw, c.pitch, c.focal, c.frame) for c in scene.cameras)
     hours = [make_light(i, 'sunny').towards for i in ILLUMINATIONS]
-    return Site(scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, matrices, tuple(map(_region_window, scene.cameras, matrices)),
-                tuple(make_sun_map(scene, towards, 8 if scene.indoor else 512) for towards in hours))
+    sun_maps = tuple(make_sun_map(scene, towards, 8 if scene.indoor else 512) for towards in hours)
+    return Site(scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, matrices,
+                tuple(map(_region_window, scene.cameras, matrices)), sun_maps)
 
 @_keep(85)
 def _frame(name, cameras, camera, window, height, width, fine):
@@ -171,7 +173,8 @@ def _figure(number, season, fixed, x, z, heading, motion, phase, moment):
     vertex_normals(vertices, person.mesh.faces, normals)
     carry = lambda points, bones: (moves[bones, :, :3] @ points[:, :, None])[..., 0] + moves[bones, :, 3]
     joints = carry(person.joints[[16, 19, 0]], [16, 19, 0]) # ankles and pelvis
-    return Figure(person, _caster(number, season, fixed), vertices, normals, carry(person.keypoints, person.keypoint_bones), joints[:, [0, 2]])
+    keypoints = carry(person.keypoints, person.keypoint_bones)
+    return Figure(person, _caster(number, season, fixed), vertices, normals, keypoints, joints[:, [0, 2]])
 
 # %% ../../nbs/28_render.ipynb #24a1cec8
 def crop_window(
@@ -278,10 +281,13 @@ def _check(shot):
     known_name(shot.weather, WEATHERS, 'weather'), known_name(shot.motion, MOTIONS, 'motion')
     for other in shot.others: known_name(other[4], MOTIONS, 'motion')
     if not (16 <= shot.height <= 2160 and 8 <= shot.width <= 2160):
-        raise ValueError(f'A picture of {shot.height} x {shot.width} pixels cannot be rendered: it should be 16 x 8 to 2160 x 2160.')
+        raise ValueError(f'A picture of {shot.height} x {shot.width} pixels cannot be rendered: it should be 16 x 8 to '
+                         '2160 x 2160.')
     if shot.camera < 0: raise ValueError(f'There is no camera {shot.camera}: cameras are counted from 0.')
-    if not np.isfinite([shot.x, shot.z, shot.heading, shot.phase, *shot.crop]).all() or shot.crop[2] <= -.9 or min(shot.crop[3:], default=1) < 1:
-        raise ValueError('Position, heading, phase and crop of a shot should be finite numbers, the crop\'s scale above -0.9, its stretch at least 1.')
+    numbers = [shot.x, shot.z, shot.heading, shot.phase, *shot.crop]
+    if not np.isfinite(numbers).all() or shot.crop[2] <= -.9 or min(shot.crop[3:], default=1) < 1:
+        raise ValueError('Position, heading, phase and crop of a shot should be finite numbers, the crop\'s scale above -0.9 '
+                         'and its stretch at least 1.')
 
 def _matters(matrix, camera, window, light, x, z):
     "Can a passer-by, or their shadow, be in the window?"
@@ -303,13 +309,14 @@ def _place(frame, window, height, width):
     "The window in pixels of the frame: corner, and step of a sample."
     x0, y0, x1, y1 = frame.window
     fx, fy = frame.inverse_depth.shape[1] / (x1 - x0), frame.inverse_depth.shape[0] / (y1 - y0)
-    return ((window[0] - x0) * fx, (window[1] - y0) * fy, (window[2] - window[0]) * fx / width, (window[3] - window[1]) * fy / height)
+    return ((window[0] - x0) * fx, (window[1] - y0) * fy,
+            (window[2] - window[0]) * fx / width, (window[3] - window[1]) * fy / height)
 
 def _draw(figures, matrix, window, frame, height, width):
     "Visibility of all people, and the pixels of the first one as if alone."
-    shape = 2 * height, 2 * width
+    shape, count = (2 * height, 2 * width), len(figures[0].person.part)
     triangle, depth, view = np.full(shape, -1, np.int32), np.zeros(shape, np.float32), window_matrix(matrix, window, *shape)
-    count, (mask, full), parts = len(figures[0].person.part), np.empty((2, height, width), np.uint8), np.empty((height, width), np.uint8)
+    mask, full, parts = np.empty((3, height, width), np.uint8)
     first, points, levels = [0], [], []
     for f in figures:
         points.append(np.empty_like(f.vertices)), levels.append(np.zeros(len(f.person.part), np.uint8))
@@ -332,13 +339,13 @@ def _colour(figures, buffer, window, frame, light, sun_map, lamps, mean):
     casters, (height, width) = _casters(figures, light), buffer.triangle.shape
     people = np.zeros((height, width, 3), np.float32)
     for f, first, points, level in zip(figures, buffer.first, buffer.points, buffer.levels):
-        near = _near_lamps(lamps, *f.feet[2])
-        p = f.person
-        shade_person(buffer.triangle, first, points, f.vertices, f.normals, p.occlusion, p.mesh, p.textures, p.gloss, level, frame.position,
-                     light, sun_map, casters, near, _noise, _linear, people)
+        near, p = _near_lamps(lamps, *f.feet[2]), f.person
+        shade_person(buffer.triangle, first, points, f.vertices, f.normals, p.occlusion, p.mesh, p.textures, p.gloss, level,
+                     frame.position, light, sun_map, casters, near, _linear, people)
     fine, (last_y, last_x) = len(frame.albedo) // len(frame.normal), frame.albedo.shape[:2]
     x, y, sx, sy = (fine * v for v in _place(frame, window, height, width))
-    x0, y0, x1, y1 = max(0, int(x) - 1), max(0, int(y) - 1), min(last_x, int(x + sx * width) + 2), min(last_y, int(y + sy * height) + 2)
+    x0, x1 = max(0, int(x) - 1), min(last_x, int(x + sx * width) + 2)
+    y0, y1 = max(0, int(y) - 1), min(last_y, int(y + sy * height) + 2)
     backdrop, image = np.zeros((y1 - y0, x1 - x0, 3), np.float32), np.empty((height // 2, width // 2, 3), np.float32)
     at = np.array([x - x0, y - y0, sx, sy])
     shade_backdrop(frame, x0, y0, light, sun_map, casters, _noise, _linear, buffer.triangle, at, backdrop)
@@ -354,9 +361,12 @@ def render(
     _check(shot)
     cameras = 12 * (1 + int(shot.camera) // 12)
     site = _site(shot.scene, cameras)
-    if shot.camera >= len(site.cameras): raise ValueError(f"The scene '{shot.scene}' has no camera {shot.camera}, only {len(site.cameras)}.")
-    camera, matrix, light = site.cameras[shot.camera], site.matrices[shot.camera], make_light(shot.illumination, shot.weather, site.indoor)
-    figure = _figure(shot.person, shot.season, tuple(map(tuple, shot.fixed)), shot.x, shot.z, shot.heading, shot.motion, shot.phase, shot.seed)
+    if shot.camera >= len(site.cameras):
+        raise ValueError(f"The scene '{shot.scene}' has no camera {shot.camera}, only {len(site.cameras)}.")
+    camera, matrix = site.cameras[shot.camera], site.matrices[shot.camera]
+    light = make_light(shot.illumination, shot.weather, site.indoor)
+    figure = _figure(shot.person, shot.season, tuple(map(tuple, shot.fixed)), shot.x, shot.z, shot.heading, shot.motion,
+                     shot.phase, shot.seed)
     points = np.empty_like(figure.vertices)
     project(figure.vertices, matrix, points)
     *box, nearest = _extent(points)
