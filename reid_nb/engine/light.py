@@ -145,13 +145,13 @@ _linear = _linear.astype(np.float32) # of an sRGB value
 @compiled
 def _snow_cover(light, noise, ny, x, z):
     "Share of a surface under snow: what faces up, in patches where there is less of it."
-    if light.snow == 0 or ny < .2: return 0.
+    if ny < .2: return 0.
     return min(1., max(0., (ny - .35) * 3)) * min(1., max(0., (light.snow * 1.75 - _fractal(noise, x * .7, z * .7) * 1.15) * 2.5))
 
 @compiled
 def _wetness(light, noise, ny, x, z, slant, sky):
     "How wet a surface is, more so in puddles, and how much of the sky it mirrors if seen at a slant (0 straight .. 1)."
-    if light.wet == 0 or ny < .7: return 0., 0.
+    if ny < .7: return 0., 0.
     wet = light.wet * ny * (.45 + .9 * _fractal(noise, x * .6, z * .6))
     return wet, wet * (.03 + .5 * slant ** 4) * sky
 
@@ -241,8 +241,10 @@ def shade_backdrop(
             if sunny and sun > 0: sun *= _sun_reaches(sun_map, casters, px + nx * .06, py + ny * .06, pz + nz * .06, .01)
             else: sun = 0.
             if ny > .5 and py < .6 and left < px < right and front < pz < back: sky *= _open_sky(contacts, px, py, pz)
-            wet, mirror = _wetness(light, noise, ny, px, pz, 1 - min(1., abs(nx * dx + ny * dy + nz * dz) / length), sky)
-            snow, fog, up = _snow_cover(light, noise, ny, px, pz), _fog_share(light, length / near), .5 + .5 * ny
+            wet, mirror, snow, fog, up = 0., 0., 0., _fog_share(light, length / near), .5 + .5 * ny
+            if light.wet > 0:
+                wet, mirror = _wetness(light, noise, ny, px, pz, 1 - min(1., abs(nx * dx + ny * dy + nz * dz) / length), sky)
+            if light.snow > 0: snow = _snow_cover(light, noise, ny, px, pz)
             for k in range(3):
                 own = linear[frame.albedo[y0 + y, x0 + x, k]]
                 albedo = own * (1 - .55 * wet)
