@@ -18,7 +18,7 @@ from .light import ILLUMINATIONS, WEATHERS
 from .motion import MOTIONS
 from .render import Shot, render
 from .scenes import SCENES
-from .specs import SPECS, VirtualDataset, _cameras, find_spec
+from .specs import SPECS, VirtualDataset, _cameras, _who, find_spec
 
 # %% ../../nbs/2a_explorer.ipynb #1d49c134
 def shot_of(
@@ -52,7 +52,8 @@ def dataset_sheet(
     d = VirtualDataset(s, size=(height, max(16, round(height * s.width / s.height))))
     _, ids, _, _, all_images = s.groups[0]
     each = all_images / ids
-    mine = [np.arange(int(p * each), int((p + 1) * each)) for p in range(people)]
+    who = _who(d.spec, np.arange(min(len(d), int((people + 2) * each))))['person']
+    mine = [np.flatnonzero(who == p) for p in range(people)]
     if each < 4: mine = [np.arange(images) + y * images for y in range(people)] # so few that everybody gets a glimpse
     rows = [[d[int(i)].image for i in m[np.linspace(0, len(m) - 1, min(images, len(m))).astype(int)]] for m in mine]
     sheet = np.full((people * height, images * rows[0][0].shape[1], 3), 255, np.uint8)

@@ -482,17 +482,19 @@ class VirtualDataset:
 
     def __len__(self): return sum(g.images for g in plan_groups(self.spec))
 
-    def _index(self, i):
-        k = i if isinstance(i, (int, np.integer)) else None
-        if k is None or not 0 <= k < len(self):
-            raise IndexError(f'{self.spec.name} has images 0 to {len(self) - 1:,}; there is none with number {i!r}.')
-        return int(k)
+    def _indices(self, which): # -> (n,) int64
+        n, which = len(self), which if isinstance(which, (range, np.ndarray)) else list(which)
+        known = np.issubdtype(np.asarray(which).dtype, np.integer) or len(which) == 0
+        bad = [i for i in which if not (isinstance(i, (int, np.integer)) and 0 <= i < n)] if not known else [
+            int(i) for i in (np.min(which, initial=0), np.max(which, initial=0)) if not 0 <= i < n]
+        if bad: raise IndexError(f'{self.spec.name} has images 0 to {n - 1:,}; there is none with number {bad[0]!r}.')
+        return np.asarray(which, np.int64)
 
     def rows(self,
         which # numbers of rows
     ) -> pd.DataFrame: # records, with `image` relative to the folder it would be in
         "Labels of some rows, in this order."
-        return _table(self.spec, np.array([self._index(i) for i in which], np.int64))
+        return _table(self.spec, self._indices(which))
 
     @property
     def records(self) -> pd.DataFrame:
@@ -504,7 +506,7 @@ class VirtualDataset:
 
     def shots(self, which) -> list: # of Shot
         "What is needed to render some rows."
-        return _shots(self.spec, np.array([self._index(i) for i in which], np.int64))
+        return _shots(self.spec, self._indices(which))
 
     def shot(self, i:int): return self.shots([i])[0]
     def __getitem__(self, i:int): return render_seen(self.shot(i)) # -> Picture
@@ -619,7 +621,7 @@ def render_dataset(
     something else, OSError if the disk is too small or a worker died. In a script, call it under `if __name__ == '__main__':`."""
     import reid_nb
     dataset, folder = VirtualDataset(spec, scale, size), Path(out).expanduser()
-    rows = np.arange(len(dataset)) if rows is None else np.unique([dataset._index(i) for i in rows])
+    rows = np.arange(len(dataset)) if rows is None else np.unique(dataset._indices(rows))
     if len(rows) == 0: raise ValueError('No rows to render.')
     if workers is not None and workers < 1: raise ValueError(f'At least one worker is needed; got {workers}.')
     s = dataset.spec
@@ -680,6 +682,9 @@ def parse_rows(
     try:
         if ':' in text:
             a, b = text.split(':')
-            return range(int(a or 0), min(int(b or count), count))
-        return [int(p) for p in text.split(',')]
+            rows = range(int(a or 0), int(b or count))
+        else: rows = [int(p) for p in text.split(',')]
     except ValueError: raise ValueError(f"Rows are FIRST:LAST, such as 0:1000, or numbers, such as 3,7; got '{text}'.") from None
+    if not len(rows) or min(rows) < 0 or max(rows) >= count:
+        raise ValueError(f"There are rows 0 to {count - 1:,}; '{text}' asks for none of them, or for others.")
+    return rows
