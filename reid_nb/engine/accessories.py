@@ -80,7 +80,8 @@ def _hull(p):
     def half(points):
         h = []
         for q in points:
-            while len(h) > 1 and (h[-1][0] - h[-2][0]) * (q[1] - h[-2][1]) - (h[-1][1] - h[-2][1]) * (q[0] - h[-2][0]) <= 0: h.pop()
+            while len(h) > 1 and (h[-1][0] - h[-2][0]) * (q[1] - h[-2][1]) - (h[-1][1] - h[-2][1]) * (q[0]
+                - h[-2][0]) <= 0: h.pop()
             h.append(q)
         return h[:-1]
     return np.array(half(p) + half(p[::-1]))
@@ -114,7 +115,8 @@ def ribbon(
 # %% ../../nbs/22c_accessories.ipynb #36b0ba47
 def _torso(pieces):
     "Vertices and weights of trunk and shoulders."
-    V, W = np.concatenate([p.vertices[np.unique(p.faces)] for p in pieces]), np.concatenate([p.weights[np.unique(p.faces)] for p in pieces])
+    V, W = np.concatenate([p.vertices[np.unique(p.faces)] for p in pieces]), np.concatenate([p.weights[np.unique(p.faces)]
+        for p in pieces])
     keep = (armness(W) < .55) & (W[:, 4:6].sum(1) < .25)
     return V[keep], W[keep]
 
@@ -161,7 +163,8 @@ def backpack(
         path = _resample(path, 14, closed=False)
         slope = np.gradient(path, axis=0)
         out = np.stack([-slope[:, 1], slope[:, 0]], 1)
-        out *= np.sign((out * (path - path.mean(0) + [0, .08])).sum(1, keepdims=True)) / np.linalg.norm(out, axis=1, keepdims=True)
+        out *= np.sign((out * (path - path.mean(0) + [0, .08])).sum(1, keepdims=True)) / np.linalg.norm(out, axis=1,
+            keepdims=True)
         path = path + out * .009
         p = np.array([x, top, J[4, 2]]) + path[:, :1] * z + path[:, 1:] * up
         p[:, 0] += side * np.linspace(.0, .02, len(p)) * s
@@ -266,17 +269,20 @@ def hat(
     dome = np.stack([x, y + tilt * z * (1 - np.sin(B)), z], -1)
     skirt = dome[-1:] * [1, 1, 1] + [0, -.022, 0]
     grid = np.concatenate([dome, skirt]) + centre
-    pieces = [surface(grid, {'head': 1.}, closed=True, uv=np.stack(np.meshgrid(np.linspace(0, 1, 29), np.r_[np.linspace(1, .32, 9), .25]), -1))]
+    pieces = [surface(grid, {'head': 1.}, closed=True, uv=np.stack(np.meshgrid(np.linspace(0, 1, 29),
+        np.r_[np.linspace(1, .32, 9), .25]), -1))]
     if style == 'cap':
         t = np.linspace(-1.05, 1.05, 13)
         edge = np.stack([np.sin(t) * (rx + thick), -.012 + tilt * np.cos(t) * rz, np.cos(t) * (rz + thick)], 1)
         grow = np.cos(t / 1.05 * np.pi / 2) ** .6
         tip = edge + np.stack([np.sin(t) * .012, -.012 - .010 * grow, .075 * grow], 1)
-        pieces.append(surface(np.stack([edge, (edge + tip) / 2 + [0, .004, 0], tip]) + centre, {'head': 1.}, uv=np.stack(np.meshgrid(np.linspace(0, 1, 13), [.2, .12, .04]), -1)))
+        pieces.append(surface(np.stack([edge, (edge + tip) / 2 + [0, .004, 0], tip]) + centre, {'head': 1.},
+                              uv=np.stack(np.meshgrid(np.linspace(0, 1, 13), [.2, .12, .04]), -1)))
     if style == 'bucket':
         edge = (skirt[0] + [0, .006, 0])
         tip = edge * [1.32, 1, 1.28] + [0, -.035, 0]
-        pieces.append(surface(np.stack([edge, tip]) + centre, {'head': 1.}, closed=True, uv=np.stack(np.meshgrid(np.linspace(0, 1, 29), [.2, .04]), -1)))
+        pieces.append(surface(np.stack([edge, tip]) + centre, {'head': 1.}, closed=True,
+                              uv=np.stack(np.meshgrid(np.linspace(0, 1, 29), [.2, .04]), -1)))
     return join(pieces), (float(centre[1] + low - .012 - tilt * centre[2]), tilt)
 
 def glasses(

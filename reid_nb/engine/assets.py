@@ -20,13 +20,17 @@ from ..core import compiled, sha256
 # %% ../../nbs/20_assets.ipynb #29bb217d
 ASSETS = Path(reid_nb.__file__).parent / 'assets' # what the package carries
 
+def _there(file):
+    path = ASSETS / file
+    if path.exists(): return path
+    raise FileNotFoundError(f'{path} is missing: the installation of reid_nb is not whole; install it again.')
+
 @cache
 def load_arrays(
     name:str # of the asset, such as 'body'
 ) -> dict: # of read-only arrays
     "One baked asset's arrays; read once per process."
-    path = ASSETS / f'{name}.npz'
-    if not path.exists(): raise FileNotFoundError(f"{path} is missing: the installation of reid_nb is not whole; install it again.")
+    path = _there(f'{name}.npz')
     with np.load(path, allow_pickle=False) as z: arrays = {k: z[k] for k in z.files}
     for a in arrays.values(): a.flags.writeable = False
     return arrays
@@ -36,13 +40,13 @@ def load_picture(
     name:str # such as 'jeans'
 ) -> np.ndarray: # (S, S, channels) uint8, read-only
     "One baked picture."
-    path = ASSETS / f'{name}.webp'
-    if not path.exists(): raise FileNotFoundError(f"{path} is missing: the installation of reid_nb is not whole; install it again.")
+    path = _there(f'{name}.webp')
     picture = np.asarray(Image.open(path))
     picture.flags.writeable = False
     return picture
 
 # %% ../../nbs/20_assets.ipynb #78f30340
+@compiled
 def _fill(uv, uv_faces, values, out, covered):
     "Draws triangles into texture space; texels up to 1.5 outside belong to a triangle too, inside ones win."
     S, C = out.shape[0], out.shape[2]
@@ -67,9 +71,6 @@ def _fill(uv, uv_faces, values, out, covered):
                 covered[i, j] = 2 if low >= 0 else max(covered[i, j], 1)
                 for c in range(C): out[i, j, c] = u * values[t, 0, c] + v * values[t, 1, c] + w * values[t, 2, c]
 
-@cache
-def _compiled_fill(): return compiled(_fill)
-
 def fill_texture(
     uv, # (U, 2) texture coordinates, v up; they wrap
     uv_faces, # (T, 3) rows of uv
@@ -78,8 +79,8 @@ def fill_texture(
 ): # -> (S, S, C) float32, 0 where no triangle lies; (S, S) uint8: 2 inside a triangle, 1 within a texel and a half of one, else 0
     "What a mesh carries, drawn on its texture."
     out, covered = np.zeros((size, size, values.shape[2]), np.float32), np.zeros((size, size), np.uint8)
-    _compiled_fill()(np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32),
-                     np.ascontiguousarray(values, np.float32), out, covered)
+    _fill(np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32),
+          np.ascontiguousarray(values, np.float32), out, covered)
     return out, covered
 
 # %% ../../nbs/20_assets.ipynb #55d2b38c
@@ -103,8 +104,10 @@ def target_weights(
     "How much of each morph makes this body."
     one = [1.]
     h, p = _hat(body['height'], _KNOTS['height']), _hat(body['proportions'], _KNOTS['proportions'])
-    tables = (np.r_[1 - body['sex'], body['sex']], _hat(body['age'], _KNOTS['age']), np.r_[_hat(body['muscle'], _KNOTS['muscle']), one],
-              np.r_[_hat(body['weight'], _KNOTS['weight']), one], np.r_[one, h[0], h[2], p[0], p[2], _hat(body['cup'], _KNOTS['cup'])],
+    tables = (np.r_[1 - body['sex'], body['sex']], _hat(body['age'], _KNOTS['age']),
+              np.r_[_hat(body['muscle'], _KNOTS['muscle']), one],
+              np.r_[_hat(body['weight'], _KNOTS['weight']), one], np.r_[one, h[0], h[2], p[0], p[2],
+                                                                        _hat(body['cup'], _KNOTS['cup'])],
               np.r_[np.asarray(body['descent'], float), one])
     W = np.prod([t[words[:, i]] for i, t in enumerate(tables)], axis=0)
     d = np.asarray(details, float)

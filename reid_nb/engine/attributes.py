@@ -43,23 +43,33 @@ def colour_name(
 # %% ../../nbs/22_attributes.ipynb #16bf66d4
 ATTRIBUTES = dict(
     gender=('male', 'female'), age=('child', 'young', 'adult', 'old'), hair=('short', 'long'), sleeve=('short', 'long'),
-    lower_length=('short', 'long'), lower_type=('trousers', 'shorts', 'skirt', 'dress'), hat=(0, 1), glasses=(0, 1), backpack=(0, 1),
-    shoulder_bag=(0, 1), upper_color=COLOURS, lower_color=COLOURS, shoe_color=('black', 'white', 'gray', 'red', 'green', 'blue', 'brown', 'pink'),
+    lower_length=('short', 'long'), lower_type=('trousers', 'shorts', 'skirt', 'dress'), hat=(0, 1), glasses=(0, 1),
+    backpack=(0, 1),
+    shoulder_bag=(0, 1), upper_color=COLOURS, lower_color=COLOURS, shoe_color=('black', 'white', 'gray', 'red', 'green', 'blue',
+        'brown', 'pink'),
     handbag=(0, 1), umbrella=(0, 1), coat=(0, 1), pattern=('plain', 'stripes', 'checks', 'print', 'two-tone', 'denim'))
 
 SEASONS = ('any', 'summer', 'winter')
 
-_COLOUR_ODDS = dict(upper=dict(black=24, white=17, gray=15, blue=15, red=8, green=6, pink=4, brown=5, yellow=3, purple=3, orange=2),
-                    lower=dict(black=31, blue=27, gray=14, brown=12, white=6, green=4, red=2, pink=1, purple=1, yellow=1, orange=1),
+_COLOUR_ODDS = dict(upper=dict(black=24, white=17, gray=15, blue=15, red=8, green=6, pink=4, brown=5, yellow=3, purple=3,
+                               orange=2),
+                    coat=dict(black=36, blue=18, gray=16, brown=10, green=6, white=4, red=5, pink=2, purple=1, yellow=1,
+                              orange=1),
+                    lower=dict(black=31, blue=27, gray=14, brown=12, white=6, green=4, red=2, pink=1, purple=1, yellow=1,
+                               orange=1),
                     shoe=dict(black=40, white=26, gray=11, brown=13, blue=5, red=3, pink=1, green=1),
-                    carried=dict(white=24, black=22, brown=14, red=9, blue=8, gray=6, pink=5, green=4, yellow=4, orange=4), bag=dict(black=46, gray=12, blue=14, brown=12, red=7, green=4, pink=3, purple=2, white=2, yellow=1, orange=1))
+                    carried=dict(white=24, black=22, brown=14, red=9, blue=8, gray=6, pink=5, green=4, yellow=4, orange=4),
+                    bag=dict(black=46, gray=12, blue=14, brown=12, red=7, green=4, pink=3, purple=2, white=2, yellow=1, orange=1))
 
 # %% ../../nbs/22_attributes.ipynb #9735eefd
 UPPERS = dict( # odds for men, women; factor in summer, winter; sleeves: s short, l long, b both, n none; is it a coat
-    tee=(14, 5, 1.6, .25, 's', 0), slimtee=(6, 5, 1.6, .25, 's', 0), women_tee=(0, 12, 1.6, .25, 's', 0), loose_tee=(10, 7, 1.6, .25, 's', 0),
+    tee=(14, 5, 1.6, .25, 's', 0), slimtee=(6, 5, 1.6, .25, 's', 0), women_tee=(0, 12, 1.6, .25, 's', 0),
+    loose_tee=(10, 7, 1.6, .25, 's', 0),
     tank=(2, 6, 2.2, .0, 'n', 0), polo=(7, 3, 1.6, .2, 's', 0), shirt=(8, 4, .8, .7, 'b', 0), blouse=(6, 3, .8, .7, 'b', 0),
-    women_blouse=(0, 9, .8, .7, 'b', 0), jumper=(6, 5, .25, 1.3, 'l', 0), sweatshirt=(8, 7, .2, 1.2, 'l', 0), hoodie=(8, 6, .2, 1.2, 'l', 0),
-    zip_hoodie=(5, 5, .2, 1.2, 'l', 0), jacket=(7, 3, .1, 1.6, 'l', 1), suit=(4, 2, .5, 1.0, 'l', 1), windbreaker=(5, 5, .2, 1.6, 'l', 1),
+    women_blouse=(0, 9, .8, .7, 'b', 0), jumper=(6, 5, .25, 1.3, 'l', 0), sweatshirt=(8, 7, .2, 1.2, 'l', 0),
+    hoodie=(8, 6, .2, 1.2, 'l', 0),
+    zip_hoodie=(5, 5, .2, 1.2, 'l', 0), jacket=(7, 3, .1, 1.6, 'l', 1), suit=(4, 2, .5, 1.0, 'l', 1),
+    windbreaker=(5, 5, .2, 1.6, 'l', 1),
     puffer=(4, 5, .0, 3.5, 'l', 1), coat=(3, 6, .0, 3.5, 'l', 1), parka=(3, 4, .0, 3.0, 'l', 1))
 
 LOWERS = dict( # odds for men, women; factor in summer, winter; type
@@ -67,13 +77,15 @@ LOWERS = dict( # odds for men, women; factor in summer, winter; type
     chinos=(14, 6, 1., 1., 'trousers'), suit_trousers=(7, 4, 1., 1., 'trousers'), track_trousers=(4, 4, .7, 1.2, 'trousers'),
     joggers=(5, 4, .8, 1.1, 'trousers'), wide_trousers=(2, 5, 1., 1., 'trousers'), leggings=(0, 10, .8, 1.2, 'trousers'),
     bermudas=(12, 3, 2.2, .08, 'shorts'), sports_shorts=(7, 4, 2.2, .05, 'shorts'), shorts=(0, 7, 2.2, .05, 'shorts'),
-    skirt=(0, 4, 1.3, .6, 'skirt'), flared_skirt=(0, 5, 1.5, .4, 'skirt'), long_skirt=(0, 3, 1., .8, 'skirt'), dress=(0, 12, 1.7, .4, 'dress'))
+    skirt=(0, 4, 1.3, .6, 'skirt'), flared_skirt=(0, 5, 1.5, .4, 'skirt'), long_skirt=(0, 3, 1., .8, 'skirt'),
+    dress=(0, 12, 1.7, .4, 'dress'))
 
 SHORT_HAIR = dict(male=dict(cropped=24, side_parted=26, spiky=16, wavy=10, shaved=14, afro=3, bald=6),
                   female=dict(bob=9, fringe_bob=9, wavy=2, side_parted=2, cropped=1, afro=2))
 LONG_HAIR = dict(male=dict(long=2, ponytail=3), female=dict(long=36, ponytail=30, braid=8))
 
-HAIR_SHADES = dict(black=(24, 21, 20), dark=(42, 31, 25), brown=(78, 53, 36), auburn=(104, 58, 36), blond=(168, 134, 86), gray=(132, 130, 128),
+HAIR_SHADES = dict(black=(24, 21, 20), dark=(42, 31, 25), brown=(78, 53, 36), auburn=(104, 58, 36), blond=(168, 134, 86),
+                   gray=(132, 130, 128),
                    white=(196, 193, 188), dyed=(150, 60, 70))
 
 PLAIN_SHOES = dict(any=dict(trainers=30, plain_trainers=26, leather_shoes=15, dress_shoes=15, boots=10, sandals=4),
@@ -95,9 +107,9 @@ class _Chances:
             total += odds[k]
             sums.append(total)
         return keys[min(bisect(sums, self.u[i] * total), len(keys) - 1)]
-    def colour(self, i, name):
+    def colour(self, i, name, shades=None):
         "An sRGB triple that is called `name`; uses 4 numbers."
-        shades = SHADES[name]
+        shades = shades or SHADES[name]
         s = shades[int(self.u[i] * len(shades))]
         d = [self.u[i + k] - .5 for k in (1, 2, 3)]
         light = (d[0] + d[1] + d[2]) / 3                            # more in lightness than in hue
@@ -117,22 +129,27 @@ def _check(season, fixed):
         raise ValueError("Shorts are short: leave lower_length out, or set lower_type='trousers'.")
     if fixed.get('lower_type') == 'trousers' and fixed.get('lower_length') == 'short':
         raise ValueError("Short trousers are lower_type='shorts'.")
-    if fixed.get('pattern') == 'denim' and fixed.get('lower_type') in ('skirt', 'dress'): raise ValueError('Denim is for trousers and shorts.')
-    if fixed.get('sleeve') == 'short' and fixed.get('coat') == 1: raise ValueError('Coats have long sleeves: leave sleeve or coat out.')
+    if fixed.get('pattern') == 'denim' and fixed.get('lower_type') in ('skirt', 'dress'):
+        raise ValueError('Denim is for trousers and shorts.')
+    if fixed.get('sleeve') == 'short' and fixed.get('coat') == 1:
+        raise ValueError('Coats have long sleeves: leave sleeve or coat out.')
 
 DETAILS_THAT_CAN_BE_SET = ('upper', 'lower', 'hair_style', 'shoes')
 
 def _shape(c, gender, age):
     "What make_body takes: sex, age, muscle ... 0..1."
-    years = dict(child=c.between(10, .11, .23), young=c.between(10, .45, .53), adult=c.between(10, .52, .72), old=c.between(10, .78, .97))[age]
+    years = dict(child=c.between(10, .11, .23), young=c.between(10, .45, .53), adult=c.between(10, .52, .72),
+                 old=c.between(10, .78, .97))[age]
     male = gender == 'male'
     heavy = c.u[14] > .82
     weight = c.between(11, .65, .95) if heavy else c.bell(11, .2, .8)
     descent = [(-math.log(max(c.u[15 + k], 1e-9))) ** 2.2 for k in range(3)]
     total = sum(descent)
-    return dict(sex=c.between(18, .88, 1.) if male else c.between(18, 0., .1), age=years, muscle=c.between(19, .12, .42) if heavy else c.bell(19, .25, .8) if male else c.bell(19, .25, .65),
+    return dict(sex=c.between(18, .88, 1.) if male else c.between(18, 0., .1), age=years,
+                muscle=c.between(19, .12, .42) if heavy else c.bell(19, .25, .8) if male else c.bell(19, .25, .65),
                 weight=weight, height=c.bell(22, .40, .62), proportions=c.between(25, .35, .9), cup=c.bell(26, .15, .85),
-                descent=tuple(d / total for d in descent), details=tuple(.55 * (c.u[29 + k] + c.u[30 + k] - 1) for k in range(22)))
+                descent=tuple(d / total for d in descent), details=tuple(.55 * (c.u[29 + k] + c.u[30 + k] - 1)
+                    for k in range(22)))
 
 def _odds(table, gender, season, types=None, sleeve=None, coat=None):
     "The odds of garments that fit what is asked."
@@ -153,15 +170,24 @@ def _known_odds(table, *what):
 
 # %% ../../nbs/22_attributes.ipynb #b630caca
 _PATTERNS = dict( # odds of patterns by garment; what is not named is plain
-    tee=dict(plain=46, logo=34, stripes=12, dots=2, flowers=2, camouflage=2, band=5, raglan=5, yoke=2), shirt=dict(plain=60, tartan=16, gingham=9, pinstripes=10, dots=2, flowers=3),
-    jumper=dict(plain=64, stripes=16, band=9, logo=7, yoke=5, mottled=8), coat=dict(plain=88, tartan=4, band=4, mottled=8), tank=dict(plain=62, stripes=16, logo=12, flowers=6, dots=4),
-    dress=dict(plain=46, flowers=20, dots=9, stripes=12, tartan=4, band=5, mottled=2), skirt=dict(plain=64, flowers=12, tartan=8, dots=6, stripes=6, pinstripes=2), shorts=dict(plain=84, camouflage=6, flowers=4, tartan=6),
+    tee=dict(plain=46, logo=34, stripes=12, dots=2, flowers=2, camouflage=2, band=5, raglan=5, yoke=2),
+    shirt=dict(plain=60, tartan=16, gingham=9, pinstripes=10, dots=2, flowers=3),
+    jumper=dict(plain=64, stripes=16, band=9, logo=7, yoke=5, mottled=8), coat=dict(plain=88, tartan=4, band=4, mottled=8),
+    tank=dict(plain=62, stripes=16, logo=12, flowers=6, dots=4),
+    dress=dict(plain=46, flowers=20, dots=9, stripes=12, tartan=4, band=5, mottled=2),
+    skirt=dict(plain=64, flowers=12, tartan=8, dots=6, stripes=6, pinstripes=2),
+    shorts=dict(plain=84, camouflage=6, flowers=4, tartan=6),
     leggings=dict(plain=92, mottled=6, camouflage=2))
-_PATTERN_OF = dict(tee='tee', slimtee='tee', women_tee='tee', loose_tee='tee', polo='jumper', shirt='shirt', blouse='shirt', women_blouse='shirt', jumper='jumper',
-                   sweatshirt='jumper', hoodie='jumper', zip_hoodie='coat', windbreaker='coat', puffer='coat', parka='coat', coat='coat', tank='tank',
-                   flared_skirt='skirt', long_skirt='skirt', bermudas='shorts', sports_shorts='shorts', leggings='leggings', dress='dress')
-_PATTERN_LABEL = dict(plain='plain', stripes='stripes', pinstripes='stripes', gingham='checks', tartan='checks', logo='print', dots='print', flowers='print',
+_PATTERN_OF = dict(tee='tee', slimtee='tee', women_tee='tee', loose_tee='tee', polo='jumper', shirt='shirt', blouse='shirt',
+                   women_blouse='shirt', jumper='jumper',
+                   sweatshirt='jumper', hoodie='jumper', zip_hoodie='coat', windbreaker='coat', puffer='coat', parka='coat',
+                   coat='coat', tank='tank',
+                   flared_skirt='skirt', long_skirt='skirt', bermudas='shorts', sports_shorts='shorts', leggings='leggings',
+                   dress='dress')
+_PATTERN_LABEL = dict(plain='plain', stripes='stripes', pinstripes='stripes', gingham='checks', tartan='checks', logo='print',
+                      dots='print', flowers='print',
                       camouflage='print', band='two-tone', yoke='two-tone', raglan='two-tone', mottled='plain')
+_TROUSER_BLUES = SHADES['blue'][:1] + SHADES['blue'][:1] + SHADES['blue'][2:4]     # navy and denim
 _DENIM = ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
 
 def _pattern_odds(garment, label):
@@ -170,50 +196,56 @@ def _pattern_odds(garment, label):
     return ({k: w for k, w in odds.items() if _PATTERN_LABEL[k] == label}
             or {k: 1 for k, v in _PATTERN_LABEL.items() if v == label and not (k == 'raglan' and garment == 'tank')})
 
-def _clothes(c, a, gender, season, fixed):
-    "Fills in garments, lengths, patterns and colours."
-    kind = fixed.get('lower_type')
-    types = (kind,) if kind else None
-    if fixed.get('lower_length') == 'short' and types is None: types = ('shorts', 'skirt', 'dress')
-    if fixed.get('lower_length') == 'long' and types is None: types = ('trousers', 'skirt', 'dress')
-    coat, sleeve = fixed.get('coat'), fixed.get('sleeve')
+def _garments(c, gender, season, fixed):
+    "Which upper and lower garment."
+    kind, coat, sleeve, pattern = (fixed.get(k) for k in ('lower_type', 'coat', 'sleeve', 'pattern'))
+    by_length = dict(short=('shorts', 'skirt', 'dress'), long=('trousers', 'skirt', 'dress'))
+    types = (kind,) if kind else by_length.get(fixed.get('lower_length'))
     if sleeve == 'short': coat = 0
-    a['upper'] = fixed.get('upper') or c.pick(60, _known_odds(UPPERS, gender, season, None, sleeve, coat))
-    odds, pattern = _known_odds(LOWERS, gender, season, types), fixed.get('pattern')
-    if pattern == 'denim': odds = {k: w for k, w in odds.items() if k in _DENIM}
-    if pattern == 'plain': odds = {k: w for k, w in odds.items() if k not in _DENIM}
-    a['lower'] = fixed.get('lower') or c.pick(61, odds)
-    if a['upper'] == 'suit' and a['lower'] != 'dress' and pattern != 'denim' and types in (None, ('trousers',), ('trousers', 'skirt', 'dress')) and 'lower' not in fixed:
-        a['lower'] = 'suit_trousers' if gender == 'male' or c.u[62] < .5 else 'skirt' if types is None else 'suit_trousers'
-    dress = a['lower'] == 'dress'
-    over = UPPERS[a['upper']][5] and dress                                         # a coat over a dress
-    a['coat'] = UPPERS[a['upper']][5]
-    if dress and not over: a['upper'] = 'dress'
-    kinds = 'b' if a['upper'] == 'dress' else UPPERS[a['upper']][4]
-    if a['upper'] == 'dress' and sleeve is None: sleeve = 'long' if c.u[63] < dict(any=.25, summer=.08, winter=.9)[season] else 'short'
-    if kinds == 'b' and sleeve is None: sleeve = 'short' if c.u[63] < dict(any=.3, summer=.6, winter=.03)[season] else 'long'
-    sleeve = sleeve or dict(s='short', n='short', l='long')[kinds]
-    bare = kinds == 'n' or a['upper'] == 'dress' and c.u[64] < .45
-    a['sleeve'] = sleeve
-    a['sleeve_length'] = c.between(65, 1.86, 2.0) if sleeve == 'long' else 0. if bare else c.between(65, .38, .85)
-    row = LOWERS[a['lower']]
-    a['lower_type'] = row[4]
-    short = fixed.get('lower_length') == 'short'
-    a['leg_length'] = (c.between(66, 1.80, 1.94) if row[4] == 'trousers' else dict(shorts=c.between(66, .3, .45), sports_shorts=c.between(66, .5, .8)).get(
-        a['lower'], c.between(66, .72, .98)) if row[4] == 'shorts' else dict(skirt=c.between(66, .68, .92), flared_skirt=c.between(66, .55, .98),
-        long_skirt=c.between(66, 1.4, 1.85)).get(a['lower'], c.between(66, .6, .98) if c.u[67] < .72 else c.between(66, 1.35, 1.85)))
-    if a['lower'] in ('long_skirt', 'dress') and short and a['leg_length'] > 1: a['leg_length'] = c.between(66, .7, .98)
-    if fixed.get('lower_length') == 'long' and row[4] in ('skirt', 'dress') and a['leg_length'] < 1.2: a['leg_length'] = c.between(66, 1.35, 1.85)
+    upper = fixed.get('upper') or c.pick(60, _known_odds(UPPERS, gender, season, None, sleeve, coat))
+    odds = _known_odds(LOWERS, gender, season, types)
+    if pattern in ('denim', 'plain'): odds = {k: w for k, w in odds.items() if (k in _DENIM) == (pattern == 'denim')}
+    lower = fixed.get('lower') or c.pick(61, odds)
+    suits = pattern != 'denim' and 'lower' not in fixed and (types is None or 'trousers' in types)
+    if upper == 'suit' and lower != 'dress' and suits:
+        lower = 'skirt' if gender == 'female' and c.u[62] >= .5 and types is None else 'suit_trousers'
+    if lower == 'dress' and not UPPERS.get(upper, (0,) * 6)[5]: upper = 'dress'                # a coat may go over a dress
+    return upper, lower
+
+def _sleeve(c, upper, season, sleeve):
+    "Label and length: 0 none, 1 to the elbow, 2 to the wrist."
+    kind = 'b' if upper == 'dress' else UPPERS[upper][4]
+    often = dict(any=.25, summer=.08, winter=.9) if upper == 'dress' else dict(any=.7, summer=.4, winter=.97)
+    if sleeve is None: sleeve = 'long' if kind == 'l' or kind == 'b' and c.u[63] < often[season] else 'short'
+    bare = kind == 'n' or upper == 'dress' and c.u[64] < .45
+    return sleeve, c.between(65, 1.86, 2.) if sleeve == 'long' else 0. if bare else c.between(65, .38, .85)
+
+_LEG_LENGTHS = dict(trousers=(1.80, 1.94), shorts=(.72, .98), skirt=(.68, .92), dress=(.6, .98), # by type, and of some garments
+                    denim=(.3, .45), sports_shorts=(.5, .8), flared_skirt=(.55, .98), long_skirt=(1.4, 1.85))
+_CROPPED = ('chinos', 'joggers', 'wide_trousers', 'leggings') # may end at the calf
+
+def _leg(c, lower, season, wanted):
+    "How far a lower garment reaches: 1 to the knee, 2 to the ankle."
+    kind = LOWERS[lower][4]
+    span = _LEG_LENGTHS.get('denim' if lower == 'shorts' else lower, _LEG_LENGTHS[kind])
+    if lower == 'dress' and c.u[67] > .72: span = (1.35, 1.85)
+    if lower in _CROPPED and c.u[67] < dict(any=.08, summer=.22, winter=0.)[season]: span = (1.3, 1.6)
+    if kind in ('skirt', 'dress') and wanted == 'short' and span[1] > 1: span = (.7, .98)
+    if kind in ('skirt', 'dress') and wanted == 'long' and span[1] < 1.2: span = (1.35, 1.85)
+    return c.between(66, *span)
+
+def _clothes(c, a, gender, season, fixed):
+    "Fills in garments and their lengths."
+    a['upper'], a['lower'] = _garments(c, gender, season, fixed)
+    a['coat'] = UPPERS[a['upper']][5] if a['upper'] in UPPERS else 0
+    a['sleeve'], a['sleeve_length'] = _sleeve(c, a['upper'], season, fixed.get('sleeve'))
+    a['lower_type'] = LOWERS[a['lower']][4]
+    a['leg_length'] = _leg(c, a['lower'], season, fixed.get('lower_length'))
     if a['lower'] == 'skirt' and a['leg_length'] > 1: a['lower'] = 'long_skirt'
     a['lower_length'] = 'long' if a['leg_length'] > 1.2 else 'short'
-    if row[4] == 'trousers' and a['lower'] not in ('suit_trousers', 'track_trousers', 'jeans', 'creased_jeans', 'slim_jeans') and c.u[67] < dict(
-        any=.08, summer=.22, winter=0.)[season]: a['leg_length'] = c.between(66, 1.3, 1.6)
-    a['looseness'] = round(c.between(68, 0., 1.), 3)
-    a['leg_width'] = round(c.between(69, 0., 1.), 3)
-    a['upper_hem'] = round(c.between(70, 0., 1.), 3)
-    a['neckline'] = round(c.between(71, 0., 1.), 3)
-    a['coat_length'] = c.between(72, .62, 1.02) if a['upper'] == 'coat' else c.between(72, .28, .6) if a['upper'] == 'parka' else 0.
-    if a['coat_length']: a['coat_length'] = max(.05, min(a['coat_length'], (.3 if a['lower'] == 'shorts' else a['leg_length']) - .12))  # what is under it shows
+    for i, k in enumerate(('looseness', 'leg_width', 'upper_hem', 'neckline')): a[k] = round(c.between(68 + i, 0., 1.), 3)
+    reach = dict(coat=(.62, 1.02), parka=(.28, .6)).get(a['upper'])
+    a['coat_length'] = max(.05, min(c.between(72, *reach), a['leg_length'] - .12)) if reach else 0. # what is under it shows
 
 def _paint(c, a, fixed):
     "Patterns and colours; labels."
@@ -221,22 +253,27 @@ def _paint(c, a, fixed):
     a['upper_pattern'] = c.pick(73, _pattern_odds(a['upper'], 'plain' if label == 'denim' else label))
     a['lower_pattern'] = c.pick(74, _pattern_odds(a['lower'], None)) if a['lower'] != 'dress' else 'plain'
     if label or a['upper_pattern'] not in ('plain', 'mottled') and c.u[75] < .9: a['lower_pattern'] = 'plain'
-    up = fixed.get('upper_color') or c.pick(76, _COLOUR_ODDS['upper'])
+    up = fixed.get('upper_color') or c.pick(76, _COLOUR_ODDS['coat' if a['coat'] else 'upper'])
     dress = a['upper'] == 'dress'
     low = fixed.get('lower_color') or (up if dress else c.pick(77, _COLOUR_ODDS['lower']))
     denim = a['lower'] in _DENIM
-    if denim and 'lower_color' not in fixed: low = 'blue' if c.u[78] < .66 else 'black' if c.u[78] < .84 else 'gray' if c.u[78] < .94 else 'white'
+    if denim and 'lower_color' not in fixed: low = c.pick(78, dict(blue=66, black=18, gray=10, white=6))
     if a['upper'] == 'suit' and 'upper_color' not in fixed: up = c.pick(76, dict(black=5, gray=4, blue=5, brown=1))
     if a['upper'] == 'suit' and a['lower'] == 'suit_trousers' and 'lower_color' not in fixed: low = up
     second = c.pick(79, dict(white=30, black=24, gray=14, red=8, blue=12, yellow=5, green=3, orange=2, pink=2))
     if second == up: second = 'white' if up != 'white' else 'black'
     third = c.pick(80, dict(white=20, black=20, red=14, yellow=12, blue=14, green=8, orange=6, pink=6))
     shoe = fixed.get('shoe_color') or c.pick(81, _COLOUR_ODDS['shoe'])
-    a.update(upper_color=up, lower_color=low, shoe_color=shoe, upper_rgb=c.colour(84, up), lower_rgb=c.colour(88, low), shoe_rgb=c.colour(92, shoe),
-             second_rgb=c.colour(96, second), third_rgb=c.colour(100, third), inner_rgb=c.colour(104, c.pick(82, dict(white=50, blue=14, black=14, gray=12, red=5, pink=5))),
-             shoe_second_rgb=c.colour(108, c.pick(83, dict(white=50, black=25, gray=15, red=4, blue=6))), bag_rgb=c.colour(112, c.pick(116, _COLOUR_ODDS['bag'])),
-             bag2_rgb=c.colour(117, c.pick(121, _COLOUR_ODDS['carried'])), hat_rgb=c.colour(122, c.pick(126, _COLOUR_ODDS['bag'])),
-             umbrella_rgb=c.colour(127, c.pick(131, dict(black=30, blue=16, red=12, green=6, purple=8, pink=6, yellow=4, gray=6, white=4, orange=2))))
+    a.update(upper_color=up, lower_color=low, shoe_color=shoe, upper_rgb=c.colour(84, up),
+             lower_rgb=c.colour(88, low, _TROUSER_BLUES if low == 'blue' else None), shoe_rgb=c.colour(92, shoe),
+             second_rgb=c.colour(96, second), third_rgb=c.colour(100, third),
+             inner_rgb=c.colour(104, c.pick(82, dict(white=50, blue=14, black=14, gray=12, red=5, pink=5))),
+             shoe_second_rgb=c.colour(108, c.pick(83, dict(white=50, black=25, gray=15, red=4, blue=6))),
+             bag_rgb=c.colour(112, c.pick(116, _COLOUR_ODDS['bag'])),
+             bag2_rgb=c.colour(117, c.pick(121, _COLOUR_ODDS['carried'])),
+             hat_rgb=c.colour(122, c.pick(126, _COLOUR_ODDS['bag'])),
+             umbrella_rgb=c.colour(127, c.pick(131, dict(black=30, blue=16, red=12, green=6, purple=8, pink=6, yellow=4, gray=6,
+                                                         white=4, orange=2))))
     if a['upper'] == 'suit' and a['lower'] == 'suit_trousers' and low == up: a['lower_rgb'] = a['upper_rgb']
     if dress and low == up: a['lower_rgb'] = a['upper_rgb']
     shown = a['upper_pattern'] if _PATTERN_LABEL[a['upper_pattern']] != 'plain' else a['lower_pattern']
@@ -246,17 +283,22 @@ def _paint(c, a, fixed):
 
 def _extras(c, a, gender, age, season, fixed):
     "Hair, hat, glasses, bags, umbrella, shoes, skin."
-    a['hair'] = fixed.get('hair') or ('long' if c.u[133] < (.05 if gender == 'male' else .78 if age != 'old' else .35) else 'short')
+    a['hair'] = fixed.get('hair') or ('long' if c.u[133] < (.05 if gender == 'male' else .78 if age != 'old' else .35)
+                                      else 'short')
     odds = (LONG_HAIR if a['hair'] == 'long' else SHORT_HAIR)[gender]
     if age == 'child': odds = {k: w for k, w in odds.items() if k not in ('bald', 'shaved')}
     a['hair_style'] = fixed.get('hair_style') or c.pick(134, odds)
     african = a['shape']['descent'][0] > .55
-    if a['hair_style'] in ('side_parted', 'spiky') and african and 'hair_style' not in fixed: a['hair_style'] = 'cropped' if c.u[135] < .7 else 'afro'
-    tint = ('white' if c.u[136] < .45 else 'gray') if age == 'old' and c.u[137] < .75 else c.pick(136, dict(black=46, dark=26, brown=16, auburn=3, blond=7, dyed=1, gray=1))
+    if african and 'hair_style' not in fixed and a['hair_style'] in ('side_parted', 'spiky'):
+        a['hair_style'] = 'cropped' if c.u[135] < .7 else 'afro'
+    tint = ('white' if c.u[136] < .45 else 'gray') if age == 'old' and c.u[137] < .75 else c.pick(136,
+        dict(black=46, dark=26, brown=16, auburn=3, blond=7, dyed=1, gray=1))
     light = c.between(138, .75, 1.25)
     a['hair_rgb'] = tuple(round(min(255., v * light), 1) for v in HAIR_SHADES[tint])
     a['hat'] = fixed.get('hat', c.yes(139, dict(any=.12, summer=.11, winter=.22)[season]))
-    a['hat_style'] = c.pick(140, dict(any=dict(cap=55, beanie=22, fedora=10, bucket=13), summer=dict(cap=66, fedora=14, bucket=20), winter=dict(beanie=66, cap=26, fedora=8))[season])
+    a['hat_style'] = c.pick(140, dict(any=dict(cap=55, beanie=22, fedora=10, bucket=13),
+                                      summer=dict(cap=66, fedora=14, bucket=20),
+                                      winter=dict(beanie=66, cap=26, fedora=8))[season])
     a['glasses'] = fixed.get('glasses', c.yes(141, .16 if season != 'summer' else .2))
     a['glasses_style'] = 'sun' if c.u[142] < dict(any=.4, summer=.65, winter=.15)[season] else 'clear'
     a['backpack'] = fixed.get('backpack', c.yes(143, .24 if age in ('young', 'child') else .12))
@@ -268,7 +310,8 @@ def _extras(c, a, gender, age, season, fixed):
     if a['lower'] in ('suit_trousers', 'skirt'): odds = dict(leather_shoes=30, dress_shoes=50, trainers=8, plain_trainers=12)
     if a['lower'] in ('sports_shorts', 'joggers', 'track_trousers', 'leggings'): odds = dict(trainers=55, plain_trainers=45)
     a['shoes'] = fixed.get('shoes') or c.pick(148, odds)
-    a['sock_rgb'] = tuple(round(v, 1) for v in ((226, 226, 224) if c.u[149] < .5 else (34, 34, 38) if c.u[149] < .85 else a['second_rgb']))
+    a['sock_rgb'] = tuple(round(v, 1) for v in ((226, 226, 224) if c.u[149] < .5 else (34, 34, 38) if c.u[149] < .85
+                                                else a['second_rgb']))
     a['sock_height'] = round(c.between(150, 0., 1.), 3)
     a['skin_light'] = round(c.between(151, .86, 1.1), 3)
     a['stubble'] = round(max(0., c.between(152, -.5, .6)), 3) if gender == 'male' and age in ('young', 'adult', 'old') else 0.
@@ -283,11 +326,13 @@ def draw_attributes(
     if season not in SEASONS or fixed: _check(season, fixed)
     c = _Chances(seed)
     gender = fixed.get('gender') or ('male' if c.u[0] < .52 else 'female')
-    if 'gender' not in fixed and (fixed.get('lower_type') in ('skirt', 'dress') or fixed.get('lower') in ('skirt', 'flared_skirt', 'long_skirt', 'dress')): gender = 'female'
+    if 'gender' not in fixed and (fixed.get('lower_type') in ('skirt', 'dress')
+                                  or fixed.get('lower') in ('skirt', 'flared_skirt', 'long_skirt', 'dress')): gender = 'female'
     age = fixed.get('age') or c.pick(1, dict(child=5, young=48, adult=36, old=11))
     a = dict(shape=_shape(c, gender, age))
     _clothes(c, a, gender, season, fixed)
     _paint(c, a, fixed)
     _extras(c, a, gender, age, season, fixed)
     labels = dict(gender=gender, age=age)
-    return {k: labels[k] if k in labels else a[k] for k in ATTRIBUTES} | dict(seed=int(seed), season=season) | {k: v for k, v in a.items() if k not in ATTRIBUTES}
+    return {k: labels[k] if k in labels else a[k] for k in ATTRIBUTES} | dict(seed=int(seed), season=season) | {k: v for k,
+        v in a.items() if k not in ATTRIBUTES}

@@ -39,29 +39,28 @@ Textures = namedtuple('Textures', ['pixels', # (N, 4) uint8, sRGB and alpha: eve
                                    'size']) # (K,) int32, side of level 0, a power of two
 
 # %% ../../nbs/21_bodies.ipynb #7f275949
-@cache
-def _compiled_mips():
-    def mips(pixels, table, size):
-        for k in range(len(size)):
-            s = size[k]
-            for l in range(1, table.shape[1]):
-                if s == 1:
-                    table[k, l] = table[k, l - 1]
-                    continue
-                a, b, h = table[k, l - 1], table[k, l], s // 2
-                for y in range(h):
-                    for x in range(h):
-                        i = a + 2 * y * s + 2 * x
-                        t0, t1, t2, t3 = i, i + 1, i + s, i + s + 1
-                        w0, w1, w2, w3 = int(pixels[t0, 3]), int(pixels[t1, 3]), int(pixels[t2, 3]), int(pixels[t3, 3])
-                        w = w0 + w1 + w2 + w3
-                        for c in range(3):
-                            p0, p1, p2, p3 = int(pixels[t0, c]), int(pixels[t1, c]), int(pixels[t2, c]), int(pixels[t3, c])
-                            if w == 0: pixels[b + y * h + x, c] = (p0 + p1 + p2 + p3 + 2) // 4
-                            else: pixels[b + y * h + x, c] = (p0 * w0 + p1 * w1 + p2 * w2 + p3 * w3 + w // 2) // w
-                        pixels[b + y * h + x, 3] = (w + 2) // 4
-                s = h
-    return compiled(mips)
+@compiled
+def _mips(pixels, table, size):
+    "Fills in the levels after the first."
+    for k in range(len(size)):
+        s = size[k]
+        for l in range(1, table.shape[1]):
+            if s == 1:
+                table[k, l] = table[k, l - 1]
+                continue
+            a, b, h = table[k, l - 1], table[k, l], s // 2
+            for y in range(h):
+                for x in range(h):
+                    i = a + 2 * y * s + 2 * x
+                    t0, t1, t2, t3 = i, i + 1, i + s, i + s + 1
+                    w0, w1, w2, w3 = int(pixels[t0, 3]), int(pixels[t1, 3]), int(pixels[t2, 3]), int(pixels[t3, 3])
+                    w = w0 + w1 + w2 + w3
+                    for c in range(3):
+                        p0, p1, p2, p3 = int(pixels[t0, c]), int(pixels[t1, c]), int(pixels[t2, c]), int(pixels[t3, c])
+                        if w == 0: pixels[b + y * h + x, c] = (p0 + p1 + p2 + p3 + 2) // 4
+                        else: pixels[b + y * h + x, c] = (p0 * w0 + p1 * w1 + p2 * w2 + p3 * w3 + w // 2) // w
+                    pixels[b + y * h + x, 3] = (w + 2) // 4
+            s = h
 
 def make_textures(
     images # list of (S, S, 3 or 4) uint8, sRGB, first row on top; S a power of two, each its own
@@ -78,7 +77,7 @@ def make_textures(
     pixels = np.full((int(counts.sum()), 4), 255, np.uint8)
     for image, start in zip(images, table[:, 0]):
         pixels[start:start + image.shape[0] ** 2, :image.shape[2]] = image.reshape(-1, image.shape[2])
-    _compiled_mips()(pixels, table, size)
+    _mips(pixels, table, size)
     return Textures(pixels, table, size)
 
 # %% ../../nbs/21_bodies.ipynb #9b82a5f3
@@ -123,9 +122,11 @@ def make_body(
 #KEEP
 def mean_shape(**changes):
     "The shape of a middling adult, with changes."
-    return dict(sex=.5, age=.5, muscle=.5, weight=.5, height=.5, proportions=.5, cup=.5, descent=np.ones(3) / 3, details=np.zeros(22)) | changes
+    return dict(sex=.5, age=.5, muscle=.5, weight=.5, height=.5, proportions=.5, cup=.5, descent=np.ones(3) / 3,
+                details=np.zeros(22)) | changes
 
 # %% ../../nbs/21_bodies.ipynb #5c224db2
+@compiled
 def _nearest(P, F, depth, index, share):
     "The nearest triangle of each pixel, and the shares of its first two corners there."
     H, W = depth.shape
@@ -140,9 +141,6 @@ def _nearest(P, F, depth, index, share):
                 if u < 0 or v < 0 or u + v > 1: continue
                 z = u * P[a, 2] + v * P[b, 2] + (1 - u - v) * P[c, 2]
                 if z > depth[y, x]: depth[y, x], index[y, x], share[y, x, 0], share[y, x, 1] = z, t, u, v
-
-@cache
-def _compiled_nearest(): return compiled(_nearest)
 
 def see(
     V, # (N, 3) metres
@@ -161,7 +159,7 @@ def see(
     scale = height / span
     P = np.stack([X[:, 0] * scale + width / 2, height - (X[:, 1] - low) * scale, X[:, 2]], 1)
     index, share = np.full((height, width), -1, np.int32), np.zeros((height, width, 2), np.float32)
-    _compiled_nearest()(P, np.ascontiguousarray(F, np.int32), np.full((height, width), -1e9), index, share)
+    _nearest(P, np.ascontiguousarray(F, np.int32), np.full((height, width), -1e9), index, share)
     return index, share, n
 
 def picture(

@@ -7,7 +7,6 @@ __all__ = ['PLACE', 'PATTERNS', 'places', 'paint_cloth', 'draw_motif', 'fold_sha
 
 # %% ../../nbs/22b_fabrics.ipynb #572bc991
 import math
-from functools import cache
 
 import numpy as np
 
@@ -61,6 +60,7 @@ def places(
     return out
 
 # %% ../../nbs/22b_fabrics.ipynb #120788a0
+@compiled
 def _hash(i, j, k):
     "0..1 from three integers, the same everywhere."
     h = (i * 374761393 + j * 668265263 + k * 2147483647) & 0xFFFFFFFF
@@ -68,90 +68,86 @@ def _hash(i, j, k):
     h = ((h ^ (h >> 16)) * 2246822519) & 0xFFFFFFFF
     return (h ^ (h >> 15)) / 4294967296.
 
-@cache
-def _compiled_noise():
-    hash_ = compiled(_hash)
-    def noise(x, y, k):
-        "Smooth noise 0..1 with cells of side 1."
-        i, j = math.floor(x), math.floor(y)
-        u, v = x - i, y - j
-        u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-        i, j = int(i), int(j)
-        return ((hash_(i, j, k) * (1 - u) + hash_(i + 1, j, k) * u) * (1 - v)
-                + (hash_(i, j + 1, k) * (1 - u) + hash_(i + 1, j + 1, k) * u) * v)
-    return hash_, compiled(noise)
+@compiled
+def _noise(x, y, k):
+    "Smooth noise 0..1 with cells of side 1."
+    i, j = math.floor(x), math.floor(y)
+    u, v = x - i, y - j
+    u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
+    i, j = int(i), int(j)
+    return ((_hash(i, j, k) * (1 - u) + _hash(i + 1, j, k) * u) * (1 - v)
+            + (_hash(i, j + 1, k) * (1 - u) + _hash(i + 1, j + 1, k) * u) * v)
 
 # %% ../../nbs/22b_fabrics.ipynb #b580e629
-PATTERNS = ('plain', 'stripes', 'pinstripes', 'gingham', 'tartan', 'logo', 'dots', 'flowers', 'camouflage', 'band', 'yoke', 'raglan',
+PATTERNS = ('plain', 'stripes', 'pinstripes', 'gingham', 'tartan', 'logo', 'dots', 'flowers', 'camouflage', 'band', 'yoke',
+            'raglan',
             'mottled')
 
-@cache
-def _compiled_paint():
-    hash_, noise = _compiled_noise()
-    def step(x): return min(max(x, 0.), 1.)
-    step = compiled(step)
-    def paint(place, covered, shade, accent, motif, kind, numbers, first, second, third, contrast, grain, seed, out):
-        S = out.shape[0]
-        period, width, top, bottom = numbers[0], numbers[1], numbers[2], numbers[3]
-        for i in range(S):
-            for j in range(S):
-                down, around, arm = place[i, j, 0], place[i, j, 1], place[i, j, 2]
-                x, y, z = place[i, j, 3], place[i, j, 4], place[i, j, 5]
-                m2, m3 = 0., 0.
-                if kind == 1: m2 = 1. if (down / period) % 1. < width else 0.
-                elif kind == 2: m2 = 1. if (around / period) % 1. < width else 0.
-                elif kind == 3:
-                    a, b = (down / period) % 1. < .5, (around / period) % 1. < .5
-                    m2 = (.5 if a else 0.) + (.5 if b else 0.)
-                elif kind == 4:
-                    a, b = (down / period) % 1., (around / period) % 1.
-                    m2 = (.5 if a < width else 0.) + (.5 if b < width else 0.)
-                    if (width + .16 < a < width + .24) or (width + .16 < b < width + .24): m3 = .7
-                elif kind == 5:
-                    u, v = (x - numbers[4]) / width + .5, (y - bottom) / (top - bottom)
-                    if arm < .5 and z * numbers[5] > numbers[6] * numbers[5] and 0 <= u < 1 and 0 <= v < 1:
-                        q = motif[int((1 - v) * 31.99), int(u * 31.99)]
-                        if q == 1: m2 = 1.
-                        elif q == 2: m3 = 1.
-                elif kind == 6 or kind == 7:
-                    a, b = down / period, around / period
-                    ci, cj = math.floor(a), math.floor(b)
-                    for di in range(-1, 2):
-                        for dj in range(-1, 2):
-                            p, q = int(ci) + di, int(cj) + dj
-                            ox, oy = p + .5, q + .5
-                            if kind == 7: ox, oy = p + .2 + .6 * hash_(p, q, seed), q + .2 + .6 * hash_(p, q, seed + 1)
-                            elif p % 2: oy += .5
-                            du, dv = a - ox, b - oy
-                            d = math.sqrt(du * du + dv * dv)
-                            if kind == 6:
-                                if d < width: m2 = 1.
-                            else:
-                                r = width * (.6 + .8 * hash_(p, q, seed + 2)) * (.72 + .28 * math.cos(5 * math.atan2(dv, du) + 6 * hash_(p, q, seed + 3)))
-                                if d < r:
-                                    if hash_(p, q, seed + 4) < .5: m2 = 1.
-                                    else: m3 = 1.
-                                    if d < .3 * r: m2, m3 = m3, m2
-                elif kind == 8:
-                    n = noise(around / period, down / period, seed) * .65 + noise(around / period * 2.3, down / period * 2.3, seed + 7) * .35
-                    if n > .58: m2 = 1.
-                    elif n < .40: m3 = 1.
-                elif kind == 9: m2 = 1. if (arm < .5 and bottom < y < top) else 0.
-                elif kind == 10: m2 = 1. if y > top and arm < .5 else (1. if arm > .5 and down < numbers[4] else 0.)
-                elif kind == 11: m2 = arm
-                elif kind == 12:
-                    n = noise(around * 90, down * 90, seed)
-                    m2 = step(n * 1.4 - .2)
-                w = accent[i, j]
-                g = 1 + grain * (hash_(i, j, seed + 11) - .5)
-                s = 1 + (shade[i, j] - 1) * contrast
-                s = max(s, .12) * g
-                for c in range(3):
-                    p = first[c] * (1 - m2 - m3) + second[c] * m2 + third[c] * m3 if m2 + m3 <= 1 else (second[c] * m2 + third[c] * m3) / (m2 + m3)
-                    p = p * (1 - w) + numbers[8 + c] * w
-                    p = p * s + (6 + 22 * (s - 1) if s > 1 else 0.) * (1 - p / 255)   # dark cloth shows its folds by their shine
-                    out[i, j, c] = int(min(max(p + .5, 0.), 255.))
-    return compiled(paint)
+@compiled
+def _paint(place, covered, shade, accent, motif, kind, numbers, first, second, third, contrast, grain, seed, out):
+    S = out.shape[0]
+    period, width, top, bottom = numbers[0], numbers[1], numbers[2], numbers[3]
+    for i in range(S):
+        for j in range(S):
+            down, around, arm = place[i, j, 0], place[i, j, 1], place[i, j, 2]
+            x, y, z = place[i, j, 3], place[i, j, 4], place[i, j, 5]
+            m2, m3 = 0., 0.
+            if kind == 1: m2 = 1. if (down / period) % 1. < width else 0.
+            elif kind == 2: m2 = 1. if (around / period) % 1. < width else 0.
+            elif kind == 3:
+                a, b = (down / period) % 1. < .5, (around / period) % 1. < .5
+                m2 = (.5 if a else 0.) + (.5 if b else 0.)
+            elif kind == 4:
+                a, b = (down / period) % 1., (around / period) % 1.
+                m2 = (.5 if a < width else 0.) + (.5 if b < width else 0.)
+                if (width + .16 < a < width + .24) or (width + .16 < b < width + .24): m3 = .7
+            elif kind == 5:
+                u, v = (x - numbers[4]) / width + .5, (y - bottom) / (top - bottom)
+                if arm < .5 and z * numbers[5] > numbers[6] * numbers[5] and 0 <= u < 1 and 0 <= v < 1:
+                    q = motif[int((1 - v) * 31.99), int(u * 31.99)]
+                    if q == 1: m2 = 1.
+                    elif q == 2: m3 = 1.
+            elif kind == 6 or kind == 7:
+                a, b = down / period, around / period
+                ci, cj = math.floor(a), math.floor(b)
+                for di in range(-1, 2):
+                    for dj in range(-1, 2):
+                        p, q = int(ci) + di, int(cj) + dj
+                        ox, oy = p + .5, q + .5
+                        if kind == 7: ox, oy = p + .2 + .6 * _hash(p, q, seed), q + .2 + .6 * _hash(p, q, seed + 1)
+                        elif p % 2: oy += .5
+                        du, dv = a - ox, b - oy
+                        d = math.sqrt(du * du + dv * dv)
+                        if kind == 6:
+                            if d < width: m2 = 1.
+                        else:
+                            r = width * (.6 + .8 * _hash(p, q, seed + 2)) * (.72
+                                + .28 * math.cos(5 * math.atan2(dv, du) + 6 * _hash(p, q, seed + 3)))
+                            if d < r:
+                                if _hash(p, q, seed + 4) < .5: m2 = 1.
+                                else: m3 = 1.
+                                if d < .3 * r: m2, m3 = m3, m2
+            elif kind == 8:
+                n = _noise(around / period, down / period, seed) * .65 + _noise(around / period * 2.3, down / period * 2.3,
+                    seed + 7) * .35
+                if n > .58: m2 = 1.
+                elif n < .40: m3 = 1.
+            elif kind == 9: m2 = 1. if (arm < .5 and bottom < y < top) else 0.
+            elif kind == 10: m2 = 1. if y > top and arm < .5 else (1. if arm > .5 and down < numbers[4] else 0.)
+            elif kind == 11: m2 = arm
+            elif kind == 12:
+                n = _noise(around * 90, down * 90, seed)
+                m2 = min(max(n * 1.4 - .2, 0.), 1.)
+            w = accent[i, j]
+            g = 1 + grain * (_hash(i, j, seed + 11) - .5)
+            s = 1 + (shade[i, j] - 1) * contrast
+            s = max(s, .12) * g
+            for c in range(3):
+                p = first[c] * (1 - m2 - m3) + second[c] * m2 + third[c] * m3 if m2 + m3 <= 1 else (second[c] * m2
+                    + third[c] * m3) / (m2 + m3)
+                p = p * (1 - w) + numbers[8 + c] * w
+                p = p * s + (6 + 22 * (s - 1) if s > 1 else 0.) * (1 - p / 255)   # dark cloth shows its folds by their shine
+                out[i, j, c] = int(min(max(p + .5, 0.), 255.))
 
 def paint_cloth(
     place, # (S, S, 6) float32, from fill_texture(places)
@@ -168,7 +164,8 @@ def paint_cloth(
 ) -> np.ndarray: # (S, S, 3) uint8
     "The texture of a garment."
     out = np.empty((*shade.shape, 3), np.uint8)
-    _compiled_paint()(place, covered, shade.astype(np.float32), accent.astype(np.float32), np.zeros((32, 32), np.uint8) if motif is None else motif,
+    _paint(place, covered, shade.astype(np.float32), accent.astype(np.float32),
+           np.zeros((32, 32), np.uint8) if motif is None else motif,
                       PATTERNS.index(pattern), np.asarray(numbers, np.float64), *[np.asarray(c, np.float64) for c in colours],
                       float(contrast), float(grain), int(seed), out)
     return out
@@ -202,28 +199,26 @@ def draw_motif(
     return m
 
 # %% ../../nbs/22b_fabrics.ipynb #460f2bfb
-@cache
-def _compiled_folds():
-    _, noise = _compiled_noise()
-    def height(place, covered, waist, elbow, knee, hem, seed, legs, out):
-        S = out.shape[0]
-        for i in range(S):
-            for j in range(S):
-                if covered[i, j] == 0:
-                    out[i, j] = 0.
-                    continue
-                d, a, arm, y = place[i, j, 0], place[i, j, 1], place[i, j, 2], place[i, j, 4]
-                warp = noise(a * 9, d * 9, seed + 50) - .5
-                if arm > .5: bunch = math.exp(-((d - elbow) / .09) ** 2) + .6 * math.exp(-((d - 2 * elbow) / .06) ** 2)
-                elif legs: bunch = (math.exp(-((y - knee) / .07) ** 2) + 1.1 * math.exp(-((y - hem - .03) / .07) ** 2)
-                                    + .6 * math.exp(-((y - waist + .14) / .06) ** 2))
-                else: bunch = math.exp(-((y - waist) / .09) ** 2)
-                hangs = 1 - abs(2 * noise(a * 13 + 1.2 * warp + 2.5 * d, d * 3., seed) - 1)          # ridges that run down
-                drags = 1 - abs(2 * noise(a * 9 - 8 * abs(d - .25) + warp, d * 7 + 5 * a, seed + 1) - 1)  # aslant, from where it pulls
-                bunches = 1 - abs(2 * noise(a * 7 + 2 * warp, d * 20 + 3 * warp, seed + 2) - 1)      # across, where it bunches
-                fine = noise(a * 60 + 12 * d, d * 50, seed + 3)
-                out[i, j] = .55 * hangs ** 2 + .45 * drags ** 2 + (.15 + .75 * bunch) * bunches ** 2 + .16 * fine
-    return compiled(height)
+@compiled
+def _relief(place, covered, waist, elbow, knee, hem, seed, legs, out):
+    S = out.shape[0]
+    for i in range(S):
+        for j in range(S):
+            if covered[i, j] == 0:
+                out[i, j] = 0.
+                continue
+            d, a, arm, y = place[i, j, 0], place[i, j, 1], place[i, j, 2], place[i, j, 4]
+            warp = _noise(a * 9, d * 9, seed + 50) - .5
+            if arm > .5: bunch = math.exp(-((d - elbow) / .09) ** 2) + .6 * math.exp(-((d - 2 * elbow) / .06) ** 2)
+            elif legs: bunch = (math.exp(-((y - knee) / .07) ** 2) + 1.1 * math.exp(-((y - hem - .03) / .07) ** 2)
+                                + .6 * math.exp(-((y - waist + .14) / .06) ** 2))
+            else: bunch = math.exp(-((y - waist) / .09) ** 2)
+            hangs = 1 - abs(2 * _noise(a * 13 + 1.2 * warp + 2.5 * d, d * 3., seed) - 1)          # ridges that run down
+            drags = 1 - abs(2 * _noise(a * 9 - 8 * abs(d - .25) + warp, d * 7 + 5 * a, seed + 1)
+                            - 1)  # aslant, from where it pulls
+            bunches = 1 - abs(2 * _noise(a * 7 + 2 * warp, d * 20 + 3 * warp, seed + 2) - 1)      # across, where it bunches
+            fine = _noise(a * 60 + 12 * d, d * 50, seed + 3)
+            out[i, j] = .55 * hangs ** 2 + .45 * drags ** 2 + (.15 + .75 * bunch) * bunches ** 2 + .16 * fine
 
 def fold_shade(
     place, # (S, S, 6)
@@ -234,12 +229,12 @@ def fold_shade(
     legs:bool=False,
     hem:float=0. # height where trousers end, metres
 ) -> np.ndarray: # (S, S) float32, 1 on flat cloth
-    """Folds where cloth hangs, where it pulls and where it bunches (elbows, waist, knees, ankles): a relief over the texture, lit from
-    above and a little from one side, darker in its valleys."""
+    """Folds where cloth hangs, where it pulls and where it bunches (elbows, waist, knees, ankles): a relief over the
+    texture, lit from above and a little from one side, darker in its valleys."""
     h = np.empty(covered.shape, np.float32)
     J = body.joints
     elbow = float(np.linalg.norm(J[8] - J[7]))
-    _compiled_folds()(place, covered, float(J[2, 1]), elbow, float(J[15, 1]), hem, int(seed), legs, h)
+    _relief(place, covered, float(J[2, 1]), elbow, float(J[15, 1]), hem, int(seed), legs, h)
     up, side = np.zeros_like(h), np.zeros_like(h)
     up[1:-1], side[:, 1:-1] = h[2:] - h[:-2], h[:, 2:] - h[:, :-2]
     inside = covered > 0
@@ -288,7 +283,8 @@ def top_details(
     rib = .86 + .2 * (np.sin(around * 2 * np.pi / .012) > 0)
     chest, waist, middle = J[7, 1] - .12, J[1, 1], np.abs(x)
     if kind in ('sweatshirt', 'hoodie', 'zip_hoodie', 'windbreaker'):
-        for d, n in ((to_hem, .055), (to_cuff, .05), (to_neck, .022)): s = np.where(d < n, s * rib * (.9 if kind != 'windbreaker' else .8), s)
+        for d, n in ((to_hem, .055), (to_cuff, .05), (to_neck, .022)): s = np.where(d < n,
+            s * rib * (.9 if kind != 'windbreaker' else .8), s)
     else:
         for d, n in ((to_hem, .018), (to_cuff, .018)): s = s * (1 - .35 * _line(d - n, .0035))
     if kind in ('loose_tee', 'tank', 'dress', 'polo'): s = np.where(to_neck < .016, s * .86, s)
@@ -305,7 +301,8 @@ def top_details(
         s = s * (.66 + .46 * np.sin(np.pi * k) ** .6)
     if kind in ('windbreaker', 'puffer', 'parka', 'coat'):
         for d in (hem + .12 if kind not in ('coat', 'parka') else waist - .14,):
-            slit = np.where(front, _line((middle - .13) * .94 + (y - d - .06) * .34, .005) * _box(middle, y, .08, .2, d, d + .13), 0)
+            slit = np.where(front, _line((middle - .13) * .94 + (y - d - .06) * .34, .005)
+                            * _box(middle, y, .08, .2, d, d + .13), 0)
             s = s * (1 - .5 * slit)
     if kind in ('coat', 'parka'):
         over = np.where(front, _line(x - .035, .005), 0)
@@ -315,13 +312,18 @@ def top_details(
             inside = front & (v > 0) & (v < 1)
             edge = .075 * (1 - v)
             w = np.where(inside & (middle < edge - .012), 1., w)                   # what is worn under it shows in the V
-            s = s * (1 - .5 * np.where(inside, _line(middle - edge, .006), 0)) * (1 - .35 * np.where(inside, _line(middle - edge - .05 * np.minimum(1, 2.6 * v + .1), .005), 0))
+            s = s * (1 - .5 * np.where(inside, _line(middle - edge, .006), 0)) * (1
+                - .35 * np.where(inside, _line(middle - edge - .05 * np.minimum(1, 2.6 * v + .1), .005), 0))
             s = np.where(to_neck < .03, s * .82, s)
-        for y0 in np.arange(J[4, 1] - .30, hem + .12, -.13): s = s * (1 - .7 * np.where(front, _line(np.hypot(x + .005 if kind == 'parka' else middle - .03, y - y0), .010), 0))
+        for y0 in np.arange(J[4, 1] - .30, hem + .12, -.13): s = s * (1
+                                                                      - .7 * np.where(front,
+                                                                          _line(np.hypot(x + .005 if kind == 'parka' else middle
+                                                                              - .03, y - y0), .010), 0))
         if a['leg_width'] > .62:
             belt = np.where(torso, _line(y - waist, .016) > .45, False)
             s = np.where(belt, s * .68, s)
-        for side in (-1, 1): s = s * (1 - .4 * np.where(front, _outline(x * side, y, .07, .17, waist - .20, waist - .07, .005), 0))
+        for side in (-1, 1): s = s * (1 - .4 * np.where(front, _outline(x * side, y, .07, .17, waist - .20, waist - .07, .005),
+                                                        0))
     if kind == 'polo':
         s = np.where(to_neck < .038, s * .80, s)
         s = s * (1 - .4 * np.where(front & (to_neck < .16), _line(middle - .014, .003), 0))
@@ -343,7 +345,8 @@ def leg_details(
     down, around, _, x, y, z = np.moveaxis(place, -1, 0)
     J = body.joints
     top, middle = J[1, 1] + .02, np.abs(x)
-    front, angle = z > J[0, 2], np.where(x >= 0, around, -around)                   # of each leg: 0 in front, positive to its outer side
+    front, angle = z > J[0, 2], np.where(x >= 0, around,
+                                         -around)                   # of each leg: 0 in front, positive to its outer side
     s, w = np.ones(down.shape, np.float32), np.zeros(down.shape, np.float32)
     outer = np.abs(angle - .085 * np.pi / 2)
     s = s * (1 - .3 * _line(outer, .003)) * (1 - .4 * _line(y - hem - .018, .0035))
@@ -355,7 +358,8 @@ def leg_details(
     s = s * (1 - .45 * _line(top - .038 - y, .004)) * (1 - .4 * np.where(front & (top - y < .19), _line(middle - .006, .004), 0))
     s = s * (1 - .45 * np.where(front & (top - y < .2) & (top - y > .035), _line(middle - .075 - .42 * (top - y - .04), .005), 0))
     s = s * (1 - .45 * np.where(~front, _outline(middle, y, .045, .135, top - .22, top - .09, .005), 0))
-    if kind in ('chinos', 'wide_trousers') and a['pattern_scale'] > .5: s = s * (1 + .22 * _line(angle, .010)) * (1 + .15 * _line(np.abs(angle) - .085 * np.pi, .01))
+    if kind in ('chinos', 'wide_trousers') and a['pattern_scale'] > .5: s = s * (1 + .22 * _line(angle, .010)) * (1
+        + .15 * _line(np.abs(angle) - .085 * np.pi, .01))
     if kind == 'bermudas' and a['looseness'] > .5: s = s * (1 - .45 * _outline(outer, y, -.1, .07, hem + .06, hem + .22, .005))
     if a['looseness'] > .4: s = np.where(np.abs(y - top + .02) < .014, s * .45, s)   # a belt
     return s.astype(np.float32), w.astype(np.float32)

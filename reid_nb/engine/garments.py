@@ -48,7 +48,8 @@ def fit_garment(
     a = load_arrays(name)
     P = body.points
     span = np.abs(P[a['scale_vertices'][:, 0]] - P[a['scale_vertices'][:, 1]])[[0, 1, 2], [0, 1, 2]]
-    V = np.einsum('vk,vkc->vc', a['weight'].astype(np.float32), P[a['reference']]) + a['offset'].astype(np.float32) * (span / a['scale'])
+    V = np.einsum('vk,vkc->vc', a['weight'].astype(np.float32), P[a['reference']]) + a['offset'].astype(np.float32) * (span
+        / a['scale'])
     return Piece(np.ascontiguousarray(V, np.float32), a['faces'].astype(np.int32), a['uv'].astype(np.float32) / 65535,
                  a['uv_faces'].astype(np.int32), _part_weights(name), a['sky'].astype(np.float32) / 255)
 
@@ -82,7 +83,8 @@ def clip(
     two = ~one
     faces = np.concatenate([F[whole], np.c_[f[one, 0], new[one]], np.c_[new[two, 0], f[two, 1:]],
                             np.c_[new[two, 0], f[two, 2], new[two, 1]]])
-    uv_faces = np.concatenate([U[whole], np.c_[u[one, 0], w[one]], np.c_[w[two, 0], u[two, 1:]], np.c_[w[two, 0], u[two, 2], w[two, 1]]])
+    uv_faces = np.concatenate([U[whole], np.c_[u[one, 0], w[one]], np.c_[w[two, 0], u[two, 1:]],
+                               np.c_[w[two, 0], u[two, 2], w[two, 1]]])
     return Piece(mix(piece.vertices), faces.astype(np.int32), np.concatenate([piece.uv, new_uv.reshape(-1, 2)]),
                  uv_faces.astype(np.int32), mix(piece.weights), mix(piece.sky))
 
@@ -132,6 +134,7 @@ def cut_sleeves(
 # %% ../../nbs/22a_garments.ipynb #26aac31f
 SHELL_ANGLES, SHELL_ROWS = 72, 160 # directions around the axis; heights, one every 1.25 cm
 
+@compiled
 def _shell(V, F, arm, axis_z, out):
     "Largest distance from the upright axis, of points strewn over the triangles, in each cell of direction and height."
     A, R = out.shape
@@ -150,6 +153,7 @@ def _shell(V, F, arm, axis_z, out):
                 h = int(y * 80 + .5)
                 if 0 <= h < R and r > out[k, h]: out[k, h] = r
 
+@compiled
 def _push(V, shell, arm, axis_z, clearance, until, moved):
     "Moves vertices outwards to the shell plus clearance; less for what is nearly arm."
     A, R = shell.shape
@@ -162,7 +166,8 @@ def _push(V, shell, arm, axis_z, clearance, until, moved):
         fk, fh = k - k0, h - h0
         if h0 < 0 or h0 + 1 >= R: continue
         k0, k1 = k0 % A, (k0 + 1) % A
-        need = ((shell[k0, h0] * (1 - fk) + shell[k1, h0] * fk) * (1 - fh) + (shell[k0, h0 + 1] * (1 - fk) + shell[k1, h0 + 1] * fk) * fh)
+        need = ((shell[k0, h0] * (1 - fk) + shell[k1, h0] * fk) * (1 - fh)
+                + (shell[k0, h0 + 1] * (1 - fk) + shell[k1, h0 + 1] * fk) * fh)
         if need <= 0: continue
         need = need + clearance
         if need > r:
@@ -170,16 +175,13 @@ def _push(V, shell, arm, axis_z, clearance, until, moved):
             moved[i] = need - r
             V[i, 0], V[i, 2] = x * f, z * f + axis_z
 
-@cache
-def _compiled_shells(): return compiled(_shell), compiled(_push)
-
 def shell(
     pieces, # Pieces
     body:Body
 ) -> np.ndarray: # (SHELL_ANGLES, SHELL_ROWS) float32, metres from the axis; 0 where nothing is
     "The outline of what is worn so far."
     out = np.zeros((SHELL_ANGLES, SHELL_ROWS), np.float32)
-    for p in pieces: _compiled_shells()[0](p.vertices, p.faces, armness(p.weights), float(body.joints[0, 2]), out)
+    for p in pieces: _shell(p.vertices, p.faces, armness(p.weights), float(body.joints[0, 2]), out)
     wide = np.maximum(out, np.maximum(np.roll(out, 1, 0), np.roll(out, -1, 0)))
     tall = np.maximum(wide, np.maximum(np.pad(wide, ((0, 0), (1, 0)))[:, :-1], np.pad(wide, ((0, 0), (0, 1)))[:, 1:]))
     return np.where(out > 0, np.maximum(out, .3 * out + .7 * wide), tall)
@@ -193,7 +195,7 @@ def push_out(
 ) -> Piece:
     "The piece outside the outline."
     V = piece.vertices.copy()
-    _compiled_shells()[1](V, outline, armness(piece.weights), float(body.joints[0, 2]), clearance, until, np.zeros(len(V), np.float32))
+    _push(V, outline, armness(piece.weights), float(body.joints[0, 2]), clearance, until, np.zeros(len(V), np.float32))
     return piece._replace(vertices=V)
 
 # %% ../../nbs/22a_garments.ipynb #59dbfc1d
@@ -214,6 +216,7 @@ def _suit():
         out[name] = used, f, M.tocsr(), np.ascontiguousarray(W[used]), sky[used]
     return out
 
+@compiled
 def _normals(V, F, N):
     "Vertex normals, not yet of length one, then made so."
     for t in range(len(F)):
@@ -229,16 +232,13 @@ def _normals(V, F, N):
         l = math.sqrt(N[i, 0] ** 2 + N[i, 1] ** 2 + N[i, 2] ** 2) + 1e-12
         for k in range(3): N[i, k] /= l
 
-@cache
-def _compiled_normals(): return compiled(_normals)
-
 def normals(
     V, # (V, 3) float32
     F # (T, 3) int32
 ) -> np.ndarray: # (V, 3) float32, unit length
     "Vertex normals."
     N = np.zeros_like(V)
-    _compiled_normals()(V, F, N)
+    _normals(V, F, N)
     return N
 
 def _relaxed(name, body, rounds):
@@ -276,7 +276,8 @@ def chart(
         phi[side] = np.arctan2((d @ x) * np.sign(x[1] + 1e-9), d @ np.cross(x, axis)) / (2 * math.pi)
     a = np.where(arm[:, None], phi[f], theta[f])
     a = a - np.round(a - a[:, :1])
-    v = np.where(arm[:, None], .33 * (1 - ((t[f] + .6) / 2.85).clip(0, 1)), .35 + .65 * ((V[f, 1] - low) / (high - low)).clip(0, 1))
+    v = np.where(arm[:, None], .33 * (1 - ((t[f] + .6) / 2.85).clip(0, 1)),
+                 .35 + .65 * ((V[f, 1] - low) / (high - low)).clip(0, 1))
     uv = np.stack([a + .5, v], -1).reshape(-1, 2).astype(np.float32)
     return piece._replace(uv=uv, uv_faces=np.arange(3 * len(f), dtype=np.int32).reshape(-1, 3))
 
@@ -296,7 +297,10 @@ def grow_top(
     J, arm = body.joints, armness(W)
     sleeve_ease = ease if sleeve_ease is None else sleeve_ease
     chest, waist = J[3, 1] + .62 * (J[4, 1] - J[3, 1]), J[1, 1]
-    V = V + N * (ease * (1 - arm) * (.55 + .45 * ((chest + .05 - V[:, 1]) / .15).clip(0, 1)) + sleeve_ease * arm)[:, None]
+    down, _ = down_the_arm(V, J)
+    on_shoulder = (down / .6).clip(.3, 1)                                           # cloth lies on the shoulders
+    V = V + N * (ease * (1 - arm) * (.5 + .5 * ((chest + .05 - V[:, 1]) / .15).clip(0, 1)) + sleeve_ease * arm * on_shoulder)[:,
+        None]
     piece = Piece(V.astype(np.float32), f, np.zeros((1, 2), np.float32), np.zeros_like(f), W, sky)
     torso = keep_faces(piece, (arm[f].max(1) < .4) & (V[f, 1].min(1) > hem - .12))
     outline = _hang(shell([torso], body), .55 * (1 - hang), int(chest * 80), 80.)
@@ -313,7 +317,8 @@ def grow_top(
     piece = cut_sleeves(piece, body, sleeve)
     V = piece.vertices
     front = ((V[:, 2] - J[4, 2]) / .05).clip(0, 1) * (1 - (np.abs(V[:, 0]) / .11).clip(0, 1) ** 1.5)
-    return clip(piece, np.where(armness(piece.weights) > .3, 1., J[4, 1] + .012 + max(-neck, 0.) - max(neck, 0.) * front - V[:, 1]))
+    return clip(piece, np.where(armness(piece.weights) > .3, 1., J[4, 1] + .012 + max(-neck, 0.) - max(neck, 0.) * front
+                                - V[:, 1]))
 
 def skirt_weights(
     V, # (N, 3) metres

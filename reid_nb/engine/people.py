@@ -12,13 +12,15 @@ from functools import cache
 
 import numpy as np
 
-from ..core import compiled, rng
-from .accessories import backpack, glasses, handbag, hat, shoulder_bag, umbrella
+from ..core import rng
+from .accessories import backpack, glasses, handbag, hat, join, shoulder_bag, umbrella
 from .assets import fill_texture, load_arrays, load_picture
 from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
 from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details, wrap
-from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm, fit_garment, grow_skirt,
-                                     grow_top, grow_trousers, keep_faces, lengthen, normals, raise_waist, skirt_weights, upper_edge, push_out, shell)
+from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm,
+                                     fit_garment, grow_skirt,
+                                     grow_top, grow_trousers, keep_faces, lengthen, normals, raise_waist, skirt_weights,
+                                     upper_edge, push_out, shell)
 
 # %% ../../nbs/23_people.ipynb #ed163acc
 Person = namedtuple('Person', ['attributes', # dict, from draw_attributes
@@ -45,15 +47,17 @@ _SIZE = 256 # texels along a garment's texture
 
 _READY_TOPS = ('tee', 'slimtee', 'women_tee', 'shirt', 'blouse', 'women_blouse', 'jumper', 'jacket', 'suit')
 
-def _pattern(a, which, garment, body, accent_rgb):
+def _pattern(a, which, body, accent_rgb):
     "Arguments of paint_cloth for the upper or the lower garment."
     r, k = rng(a['seed'], which, 'pattern'), a['pattern_scale']
     kind, J = a[f'{which}_pattern'], body.joints
     numbers = np.zeros(11)
     numbers[8:] = accent_rgb
-    period = dict(stripes=.022 + .085 * k, pinstripes=.010 + .024 * k, gingham=.014 + .045 * k, tartan=.05 + .09 * k, dots=.028 + .06 * k, flowers=.05 + .09 * k,
+    period = dict(stripes=.022 + .085 * k, pinstripes=.010 + .024 * k, gingham=.014 + .045 * k, tartan=.05 + .09 * k,
+                  dots=.028 + .06 * k, flowers=.05 + .09 * k,
                   camouflage=.05 + .06 * k, mottled=.02).get(kind, .05)
-    numbers[0], numbers[1] = period, r.uniform(.3, .5) if kind in ('stripes', 'tartan') else r.uniform(.16, .35) if kind in ('pinstripes', 'dots') else .34
+    width = dict(stripes=(.3, .5), tartan=(.3, .5), pinstripes=(.16, .35), dots=(.16, .35)).get(kind, (.34, .34))
+    numbers[:2] = period, r.uniform(*width)
     chest = J[3, 1] + .45 * (J[4, 1] - J[3, 1])
     motif = None
     if kind == 'logo':
@@ -64,16 +68,16 @@ def _pattern(a, which, garment, body, accent_rgb):
         numbers[3] = numbers[2] - numbers[1] * (r.uniform(.4, .7) if what == 'text' else r.uniform(.8, 1.15))
         numbers[4], numbers[5], numbers[6] = (.07 if small else 0.), 1. if r.random() < .8 else -1., J[0, 2]
         motif = draw_motif(r, what)
-    elif kind == 'band': numbers[2] = chest + r.uniform(-.04, .05); numbers[3] = numbers[2] - r.uniform(.06, .2)
+    elif kind == 'band': numbers[2:4] = chest + r.uniform(-.04, .05) - np.array([0, r.uniform(.06, .2)])
     elif kind == 'yoke': numbers[2], numbers[4] = chest + r.uniform(-.02, .05), r.uniform(.05, .3)
     first, second, third = (np.array(a[n]) for n in (f'{which}_rgb', 'second_rgb', 'third_rgb'))
     if kind == 'mottled': second = first * .84 + 14
-    if kind in ('stripes', 'gingham', 'tartan', 'band', 'yoke', 'raglan'): pass
     elif kind == 'pinstripes': second = .6 * second + .4 * first
     elif kind == 'camouflage': second, third = first * .6, first * .75 + 40
     return dict(pattern=kind, numbers=numbers, colours=(first, second, third), motif=motif, seed=a['wear'] % 9973)
 
-def _cloth(piece, body, a, which, garment, shade=None, accent=None, accent_rgb=None, legs=False, details=None, looseness=.5, contrast=1., hem=0.):
+def _cloth(piece, body, a, which, shade=None, accent=None, accent_rgb=None, legs=False, details=None, looseness=.5,
+           contrast=1., hem=0.):
     "The texture of a piece; shade and accent from a picture, or from folds and details."
     place, covered = fill_texture(piece.uv, piece.uv_faces, places(piece, body, legs), _SIZE)
     wrap(place, legs)
@@ -81,7 +85,8 @@ def _cloth(piece, body, a, which, garment, shade=None, accent=None, accent_rgb=N
         shade = fold_shade(place, covered, body, a['wear'] % 7919 + (31 if legs else 0), looseness, legs, hem)
         m, accent = details(place)
         shade, accent = np.where(covered > 0, shade * m, 1), accent * (covered > 0)
-    return paint_cloth(place, covered, shade, accent, contrast=contrast, **_pattern(a, which, garment, body, a['second_rgb'] if accent_rgb is None else accent_rgb))
+    return paint_cloth(place, covered, shade, accent, contrast=contrast,
+                       **_pattern(a, which, body, a['second_rgb'] if accent_rgb is None else accent_rgb))
 
 def _from_picture(name):
     "Shade and accent of a ready-made garment."
@@ -94,41 +99,48 @@ def _hem_of(body, a):
     return float(J[0, 1] - .085 * body.height / 1.7 + (.055 + .07 * a['upper_hem']) * body.height / 1.7)
 
 _GROWN = dict( # ease, hang, sleeve ease (metres), neckline (below 0 a collar), gather, gloss
-    loose_tee=(.014, .55, .013, .012, 0, .03), tank=(.010, .35, .01, .05, 0, .03), polo=(.012, .45, .014, -.012, 0, .03), sweatshirt=(.020, .6, .014, .0, .9, .03),
-    hoodie=(.024, .65, .015, .0, .9, .03), zip_hoodie=(.024, .65, .015, -.01, .9, .03), windbreaker=(.026, .8, .017, -.035, .7, .14), puffer=(.038, .8, .026, -.045, .6, .16),
+    loose_tee=(.014, .55, .013, .012, 0, .03), tank=(.010, .35, .01, .05, 0, .03), polo=(.012, .45, .014, -.012, 0, .03),
+    sweatshirt=(.020, .6, .014, .0, .9, .03),
+    hoodie=(.024, .65, .015, .0, .9, .03), zip_hoodie=(.024, .65, .015, -.01, .9, .03),
+    windbreaker=(.026, .8, .017, -.035, .7, .14), puffer=(.038, .8, .026, -.045, .6, .16),
     coat=(.028, .8, .016, -.02, 0, .04), parka=(.032, .8, .020, -.04, 0, .05), dress=(.006, .15, .008, .04, 0, .04))
+
+def _neck_of(a, size):
+    "How low the neckline is in front, metres; below 0 a collar."
+    kind, neck = a['upper'], _GROWN[a['upper']][3]
+    if neck < 0: return neck * size
+    return (neck + (.08 * a['neckline'] ** 2 if kind in ('dress', 'tank') else .03 * a['neckline'])) * size
+
+def _with_skirt(a, body, top, under, waist, end):
+    "A coat or a dress: its top, and a skirt from the waist down."
+    dress = a['upper'] == 'dress'
+    flare = .12 + .5 * a['leg_width'] * a['looseness'] if dress else .10 + .12 * a['looseness']
+    ripples = (.3 + .7 * a['looseness']) * (a['leg_width'] > .4) if dress else .05
+    near_waist = keep_faces(top, top.vertices[top.faces, 1].max(1) < waist + .1)
+    skirt = grow_skirt(body, waist, end, flare, np.maximum(shell([near_waist], body), under), .010, ripples)
+    return join([top, skirt])
 
 def _grown_top(a, body, below, ceiling):
     "Layers of a grown top, coat or dress over what is worn below."
-    kind, J = a['upper'], body.joints
-    size = body.height / 1.7
-    ease, hang, sleeve_ease, neck, gather, gloss = _GROWN[kind]
-    ease, sleeve_ease, hang = ease * size * (.75 + .5 * a['looseness']), sleeve_ease * size * (.75 + .5 * a['looseness']), min(hang * (.7 + .5 * a['looseness']), 1.)
-    neck = (neck + .08 * a['neckline'] ** 2 if kind in ('dress', 'tank') else neck + .03 * a['neckline'] if neck >= 0 else neck) * size
+    kind, J, size = a['upper'], body.joints, body.height / 1.7
+    ease, hang, sleeve_ease, _, gather, gloss = _GROWN[kind]
+    wide, neck = size * (.75 + .5 * a['looseness']), _neck_of(a, size)
+    long, waist = kind in ('coat', 'parka', 'dress'), float(J[1, 1] - .01)
     hem = min(_hem_of(body, a), ceiling)
-    long = kind in ('coat', 'parka', 'dress')
-    waist = float(J[1, 1] - .01)
-    end = float(J[14, 1] - a['leg_length' if kind == 'dress' else 'coat_length'] * (J[14, 1] - J[15, 1])) if a[
-        'leg_length' if kind == 'dress' else 'coat_length'] < 1 else float(J[15, 1] - (a['leg_length' if kind == 'dress' else 'coat_length'] - 1) * (J[15, 1] - J[16, 1]))
-    piece = grow_top(body, ease, hang, hem if not long else waist - .035 * size, a['sleeve_length'], neck, sleeve_ease, gather)
+    end = _leg_height(body, a['leg_length' if kind == 'dress' else 'coat_length']) if long else hem
     under = shell(below, body)
+    piece = grow_top(body, ease * wide, min(hang * (.7 + .5 * a['looseness']), 1.), waist - .035 * size if long else hem,
+                     a['sleeve_length'], neck, sleeve_ease * wide, gather)
     piece = push_out(piece, under, body, .007)
-    if long:
-        flare = (.12 + .5 * a['leg_width'] * a['looseness']) if kind == 'dress' else .10 + .12 * a['looseness']
-        outline = np.maximum(shell([keep_faces(piece, piece.vertices[piece.faces, 1].max(1) < waist + .1)], body), under)
-        skirt = grow_skirt(body, waist, end, flare, outline, .010, (.3 + .7 * a['looseness']) * (a['leg_width'] > .4) if kind == 'dress' else .05)
-        n = len(piece.vertices)
-        piece = Piece(np.concatenate([piece.vertices, skirt.vertices]), np.concatenate([piece.faces, skirt.faces + n]), piece.uv,
-                      np.concatenate([piece.uv_faces, skirt.uv_faces]), np.concatenate([piece.weights, skirt.weights]), np.concatenate([piece.sky, skirt.sky]))
-    piece = chart(piece, body, end if long else hem, float(J[4, 1] + .06))
-    t, s = a['sleeve_length'], np.linalg.norm(J[8] - J[7])
-    sleeve_end = float(min(t, 1) * s + max(t - 1, 0) * np.linalg.norm(J[9] - J[8]))
-    details = lambda place: top_details(kind, place, body, end if long else hem, neck, sleeve_end, a)
-    accent = a['inner_rgb'] if kind in ('coat',) else a['second_rgb']
-    texture = _cloth(piece, body, a, 'upper', kind, details=details, looseness=a['looseness'] * .6 + .35 * (kind in UPPER_IS_LOOSE), accent_rgb=accent,
-                     contrast=1.15 if kind in ('windbreaker', 'puffer') else 1.)
+    if long: piece = _with_skirt(a, body, piece, under, waist, end)
+    piece = chart(piece, body, end, float(J[4, 1] + .06))
+    t = a['sleeve_length']
+    cuff = float(min(t, 1) * np.linalg.norm(J[8] - J[7]) + max(t - 1, 0) * np.linalg.norm(J[9] - J[8]))
+    texture = _cloth(piece, body, a, 'upper', details=lambda place: top_details(kind, place, body, end, neck, cuff, a),
+                     looseness=a['looseness'] * .6 + .35 * (kind in UPPER_IS_LOOSE), contrast=1.15 if gloss > .1 else 1.,
+                     accent_rgb=a['inner_rgb'] if kind == 'coat' else a['second_rgb'])
     part = _PART['dress'] if kind == 'dress' else _PART['coat'] if a['coat'] else _PART['upper-clothes']
-    return [_Layer(piece, texture, part, gloss, 2)], hem if not long else end
+    return [_Layer(piece, texture, part, gloss, 2)], end
 
 def _upper(a, body, below, ceiling):
     "Layers of what covers the upper body, and its lowest height."
@@ -138,7 +150,7 @@ def _upper(a, body, below, ceiling):
     piece = push_out(piece, shell(below, body), body, .006)
     shade, accent = _from_picture(kind)
     accent_rgb = a['inner_rgb'] if kind in ('jacket', 'suit') else a['second_rgb'] if a['pattern_scale'] > .55 else a['upper_rgb']
-    texture = _cloth(piece, body, a, 'upper', kind, shade, accent, accent_rgb, contrast=1.25)
+    texture = _cloth(piece, body, a, 'upper', shade, accent, accent_rgb, contrast=1.25)
     body_part = armness(piece.weights) < .3
     used = np.zeros(len(piece.vertices), bool)
     used[piece.faces] = True
@@ -148,7 +160,8 @@ def _upper(a, body, below, ceiling):
 # %% ../../nbs/23_people.ipynb #b384dac0
 _READY_LOWERS = ('jeans', 'creased_jeans', 'slim_jeans', 'suit_trousers', 'track_trousers', 'shorts', 'skirt')
 
-_GROWN_LOWERS = dict(chinos=(.28, .0, .3), joggers=(.34, .8, .5), wide_trousers=(.75, 0, .6), leggings=(0., 0, .05), bermudas=(.55, 0, .5), sports_shorts=(.5, 0, .6)) # width, cuff, folds
+_GROWN_LOWERS = dict(chinos=(.28, .0, .3), joggers=(.34, .8, .5), wide_trousers=(.75, 0, .6), leggings=(0., 0, .05),
+                     bermudas=(.55, 0, .5), sports_shorts=(.5, 0, .6)) # width, cuff, folds
 
 def _leg_height(body, length):
     "Height of a hem: 0 hip, 1 knee, 2 ankle."
@@ -170,23 +183,28 @@ def _lower(a, body):
         hem = float(piece.vertices[np.unique(piece.faces), 1].min())
         shade, accent = _from_picture(kind)
         accent_rgb = a['second_rgb'] if a['pattern_scale'] > .4 else a['lower_rgb']
-        texture = _cloth(piece, body, a, 'lower', kind, shade, accent, accent_rgb, legs=a['lower_type'] != 'skirt', contrast=(.6 + .4 * a['looseness']) if denim else 1.1)
-    elif a['lower_type'] in ('skirt', 'dress'):                                     # of a dress under a coat, only the skirt shows
+        texture = _cloth(piece, body, a, 'lower', shade, accent, accent_rgb, legs=a['lower_type'] != 'skirt',
+                         contrast=(.6 + .4 * a['looseness']) if denim else 1.1)
+    elif a['lower_type'] in ('skirt',
+                             'dress'):                                     # of a dress under a coat, only the skirt shows
         flare = .16 + .5 * a['leg_width'] if kind == 'flared_skirt' else .1 + .3 * a['leg_width']
-        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([_suit_piece(body)], body), .010, .2 + .8 * a['looseness'])
+        piece = grow_skirt(body, float(body.joints[1, 1] + .02), hem, flare, shell([_suit_piece(body)], body), .010,
+                           .2 + .8 * a['looseness'])
         piece = chart(piece, body, hem, float(body.joints[4, 1]))
-        texture = _cloth(piece, body, a, 'lower', kind, details=lambda p: _skirt_details(p, body, hem, a), looseness=.75)
+        texture = _cloth(piece, body, a, 'lower', details=lambda p: _skirt_details(p, body, hem, a), looseness=.75)
     else:
         width, cuff, folds = _GROWN_LOWERS[kind]
         width = width * (.7 + .6 * a['leg_width'])
         piece = chart_legs(grow_trousers(body, width, hem, cuff), body, hem)
-        texture = _cloth(piece, body, a, 'lower', kind, details=lambda p: leg_details(kind, p, body, hem, a), looseness=folds, legs=True, hem=hem)
+        texture = _cloth(piece, body, a, 'lower', details=lambda p: leg_details(kind, p, body, hem, a), looseness=folds,
+                         legs=True, hem=hem)
     return [_Layer(piece, texture, part, .03, 2)], hem
 
 def _suit_piece(body):
     "The tights as they are: the outline of the naked body."
     a = load_arrays('body')
-    return Piece(body.points, a['tights'].astype(np.int32), np.zeros((1, 2), np.float32), a['tights'].astype(np.int32), _body_weights(), np.ones(len(body.points), np.float32))
+    return Piece(body.points, a['tights'].astype(np.int32), np.zeros((1, 2), np.float32), a['tights'].astype(np.int32),
+                 _body_weights(), np.ones(len(body.points), np.float32))
 
 @cache
 def _body_weights():
@@ -212,7 +230,8 @@ def _sock_faces(name):
     n = len(a['reference'])
     e = np.concatenate([f[:, [0, 1]], f[:, [1, 2]]])
     label = connected_components(sparse.coo_matrix((np.ones(len(e)), (e[:, 0], e[:, 1])), shape=(n, n)), directed=False)[1]
-    V = np.einsum('vk,vkc->vc', a['weight'].astype(np.float32), load_arrays('body')['mean'][a['reference']]) + a['offset'].astype(np.float32)
+    V = np.einsum('vk,vkc->vc', a['weight'].astype(np.float32),
+                  load_arrays('body')['mean'][a['reference']]) + a['offset'].astype(np.float32)
     low, high = np.full(n, 9.), np.full(n, -9.)
     np.minimum.at(low, label, V[:, 1])
     np.maximum.at(high, label, V[:, 1])
@@ -226,7 +245,8 @@ def _sandals(a, body, tone):
     V = (body.points + normals(body.points, b['faces'].astype(np.int32)) * .004).astype(np.float32)
     used, joints = V[f], body.joints[[16, 19]]
     z = V[:, 2] - np.where(V[:, 0] > 0, joints[0, 2], joints[1, 2])
-    piece = Piece(V, f, np.stack([np.full(len(V), .5), (z / s + .10) / .32], 1).astype(np.float32), f, W, b['sky'].astype(np.float32) / 255)
+    piece = Piece(V, f, np.stack([np.full(len(V), .5), (z / s + .10) / .32], 1).astype(np.float32), f, W,
+                  b['sky'].astype(np.float32) / 255)
     low = used[..., 1].mean(1) < V[np.unique(f), 1].min() + .016 * s
     v = 1 - (np.arange(64) + .5) / 64
     strap = (np.abs(v - .60) < .07) | (np.abs(v - .30) < .035) | ((np.abs(v - .45) < .03) & (a['sock_height'] > .5))
@@ -244,13 +264,15 @@ def _shoes(a, body, hem):
     socks = _sock_faces(name)
     shade, accent = _from_picture(name)
     shade = 1 + (shade - 1) * .8
-    rgb, second = np.array(a['shoe_rgb']), np.array(a['shoe_second_rgb'] if name in ('trainers', 'plain_trainers') else a['shoe_rgb'])
+    rgb, second = np.array(a['shoe_rgb']), np.array(a['shoe_second_rgb'] if name in ('trainers', 'plain_trainers')
+                                                    else a['shoe_rgb'])
     def colour(piece, rgb, shade, accent):
         texture = (rgb * (1 - accent[..., None]) + second * accent[..., None]) * shade[..., None].clip(.3, 1.7) + 4
         return texture[::2, ::2].clip(0, 255).astype(np.uint8)
     left = piece.vertices[piece.faces, 0].mean(1) > 0
     part = np.where(left, _PART['left-shoe'], _PART['right-shoe'])
-    out = [_Layer(keep_faces(piece, ~socks), colour(piece, rgb, shade, accent * (name in ('trainers', 'plain_trainers'))), part[~socks], .25 if name in (
+    out = [_Layer(keep_faces(piece, ~socks), colour(piece, rgb, shade, accent * (name in ('trainers', 'plain_trainers'))),
+                  part[~socks], .25 if name in (
         'leather_shoes', 'dress_shoes') else .06, 2)]
     top = float(body.joints[16, 1] + (.02 + .12 * a['sock_height'] ** 2) * body.height / 1.7)
     sock = clip(keep_faces(piece, socks), top - piece.vertices[:, 1])
@@ -295,7 +317,8 @@ def _skin(a, body, hidden):
     texture = _skin_picture(_skin_name(a)) ** .9 * tone
     eyes, scalp, beard = np.moveaxis(load_picture('face').astype(np.float32)[..., None] / 255, 2, 0)
     hair = np.array(a['hair_rgb']) * .9 + 5
-    if a['hair_style'] != 'bald': texture = texture + (hair - texture) * ((2 * scalp - 1).clip(0, 1) * .62 if a['hair_style'] == 'shaved' else (2 * scalp).clip(0, 1) * .85)
+    if a['hair_style'] != 'bald': texture = texture + (hair - texture) * ((2 * scalp - 1).clip(0, 1) * .62
+        if a['hair_style'] == 'shaved' else (2 * scalp).clip(0, 1) * .85)
     texture = texture + (hair * .7 + 20 - texture) * beard * a['stubble'] * .8
     texture = (texture * (1 - .72 * eyes)).clip(0, 255).astype(np.uint8)
     faces = b['faces'].astype(np.int32)
@@ -304,10 +327,13 @@ def _skin(a, body, hidden):
     sky = b['sky'].astype(np.float32) / 255
     piece = Piece(body.points, faces[free], b['uv'], b['uv_faces'].astype(np.int32)[free], W, sky)
     bone = W[faces[free]].sum(1).argmax(1)
-    part = np.array([_PART[p] for p in ('face',) * 6 + ('face', 'left-arm', 'left-arm', 'left-arm', 'face', 'right-arm', 'right-arm', 'right-arm',
-                                                         'left-leg', 'left-leg', 'left-leg', 'right-leg', 'right-leg', 'right-leg')])[bone]
+    part = np.array([_PART[p] for p in ('face',) * 6 + ('face', 'left-arm', 'left-arm', 'left-arm', 'face', 'right-arm',
+                                                        'right-arm', 'right-arm',
+                                                         'left-leg', 'left-leg', 'left-leg', 'right-leg', 'right-leg',
+                                                         'right-leg')])[bone]
     part = np.where((bone == 0), np.where(body.points[faces[free], 0].mean(1) > 0, _PART['left-leg'], _PART['right-leg']), part)
-    eyes = Piece(body.points, b['eyes'].astype(np.int32), np.zeros((1, 2), np.float32), np.zeros((len(b['eyes']), 3), np.int32), W, sky)
+    eyes = Piece(body.points, b['eyes'].astype(np.int32), np.zeros((1, 2), np.float32), np.zeros((len(b['eyes']), 3), np.int32),
+                 W, sky)
     return [_Layer(piece, texture, part, .06, 0), _Layer(eyes, np.full((1, 1, 3), 48, np.uint8), _PART['face'], .3, 0)]
 
 # %% ../../nbs/23_people.ipynb #35284f93
@@ -328,12 +354,14 @@ def _bags(a, body, worn):
     if a['backpack']:
         bag, straps = backpack(body, worn, a['bag_size'])
         two = np.array(a['bag2_rgb']) if a['looseness'] > .6 else rgb * .85
-        out += [_Layer(bag[0], _bag_texture(rgb, a['seed']), _PART['bag'], .05, 0), _Layer(bag[1], _bag_texture(two, a['seed'], pocket=True), _PART['bag'], .05, 0),
+        out += [_Layer(bag[0], _bag_texture(rgb, a['seed']), _PART['bag'], .05, 0),
+                _Layer(bag[1], _bag_texture(two, a['seed'], pocket=True), _PART['bag'], .05, 0),
                 _Layer(straps, _flat(rgb * .8), _PART['bag'], .04, 2)]
     if a['shoulder_bag']:
         rgb2 = np.array(a['bag2_rgb']) if a['backpack'] else rgb
         bag, strap = shoulder_bag(body, worn, a['bag_size'], side, a['neckline'] < .7)
-        out += [_Layer(bag, _bag_texture(rgb2, a['seed'] + 1), _PART['bag'], .08, 0), _Layer(strap, _flat(rgb2 * .75), _PART['bag'], .05, 2)]
+        out += [_Layer(bag, _bag_texture(rgb2, a['seed'] + 1), _PART['bag'], .08, 0),
+                _Layer(strap, _flat(rgb2 * .75), _PART['bag'], .05, 2)]
     if a['handbag']:
         rgb2 = np.array(a['bag2_rgb'])
         out.append(_Layer(handbag(body, a['leg_width'], -side), _bag_texture(rgb2, a['seed'] + 2), _PART['bag'], .10, 2))
@@ -341,7 +369,8 @@ def _bags(a, body, worn):
         canopy, shaft = umbrella(body, side)
         y, x = np.mgrid[:64, :64] / 64
         ribs = 1 - .3 * np.exp(-((((x * 8) % 1) - .5) / .06) ** 2)
-        out += [_Layer(canopy, (np.array(a['umbrella_rgb']) * ribs[..., None]).clip(0, 255).astype(np.uint8), _PART['umbrella'], .15, 2),
+        out += [_Layer(canopy, (np.array(a['umbrella_rgb']) * ribs[..., None]).clip(0, 255).astype(np.uint8), _PART['umbrella'],
+                       .15, 2),
                 _Layer(shaft, _flat([60, 60, 64]), _PART['umbrella'], .3, 2)]
     return out
 
@@ -396,7 +425,9 @@ def _hidden(a, body, hem, lower_top, top_end, sock_top):
     neck = _GROWN[a['upper']][3] + .08 * a['neckline'] ** 2 * (a['upper'] in ('dress', 'tank')) if a['upper'] in _GROWN else .04
     front = ((z - J[4, 2]) / .05).clip(0, 1)
     ceiling = J[4, 1] - (.02 + (max(neck, 0) + .06) * front) * size
-    hidden |= ~arms & (y < ceiling) & (y > top_end + (-.01 if a['lower_type'] != 'dress' else .04) * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0) | (y > J[0, 1] - .1 * size))
+    hidden |= ~arms & (y < ceiling) & (y > top_end + (-.01 if a['lower_type'] != 'dress' else .04)
+                                       * size) & (W[:, 5] < .1) & (arm < (.15 if bare else .9)) & ((a['coat_length'] > 0)
+                                           | (y > J[0, 1] - .1 * size))
     if a['upper'] in _READY_TOPS: hidden |= covered(a['upper']) & ((arm < .3) | (t < a['sleeve_length'] - .09))
     if not bare: hidden |= arms & (t < a['sleeve_length'] - .09)
     below = .025
@@ -420,11 +451,13 @@ def _pack(layers, body, a):
         part.append(np.broadcast_to(np.asarray(label, np.uint8), len(p.faces)))
         nv, nu = nv + len(V[-1]), nu + len(U[-1])
         textures.append(texture)
-    mesh = Mesh(*(np.ascontiguousarray(np.concatenate(x), t) for x, t in ((V, np.float32), (F, np.int32), (U, np.float32), (UF, np.int32), (M, np.int32))))
+    mesh = Mesh(*(np.ascontiguousarray(np.concatenate(x), t) for x, t in ((V, np.float32), (F, np.int32), (U, np.float32),
+        (UF, np.int32), (M, np.int32))))
     W = np.concatenate(W)
     bones = np.argpartition(-W, 3, 1)[:, :4]
     w = np.take_along_axis(W, bones, 1)
-    return mesh, np.concatenate(part), bones.astype(np.int32), w / w.sum(1, keepdims=True), np.concatenate(sky).astype(np.float32), make_textures(textures)
+    return mesh, np.concatenate(part), bones.astype(np.int32), w / w.sum(1,
+        keepdims=True), np.concatenate(sky).astype(np.float32), make_textures(textures)
 
 def make_person(
     attributes:dict # from draw_attributes
@@ -438,9 +471,11 @@ def make_person(
     upper, top_end = _upper(a, body, [l.piece for l in lower] or [skin], ceiling)
     lower = [l._replace(piece=clip(l.piece, top_end + .05 - l.piece.vertices[:, 1])) for l in lower]
     shoes, sock_top = _shoes(a, body, hem)
-    layers = _skin(a, body, _hidden(a, body, hem, ceiling + .03, top_end, sock_top)) + lower + upper + shoes + _head(a, body) + _bags(a, body, [l.piece for l in upper])
+    layers = _skin(a, body, _hidden(a, body, hem, ceiling + .03, top_end, sock_top)) + lower + upper + shoes + _head(a,
+        body) + _bags(a, body, [l.piece for l in upper])
     mesh, part, bones, weights, sky, textures = _pack(layers, body, a)
     ground = mesh.vertices[:, 1].min()
     mesh.vertices[:, 1] -= ground
-    return Person(dict(a), mesh, part, bones, weights, .25 + .75 * sky, body.joints - np.float32([0, ground, 0]), body.keypoints - np.float32([0, ground, 0]), KEYPOINT_BONES,
+    return Person(dict(a), mesh, part, bones, weights, .25 + .75 * sky, body.joints - np.float32([0, ground, 0]),
+                  body.keypoints - np.float32([0, ground, 0]), KEYPOINT_BONES,
                   textures, np.array([l.gloss for l in layers], np.float32), np.array([l.cutout for l in layers], np.uint8))
