@@ -149,7 +149,8 @@ def _upper(a, body, below, ceiling):
     piece = cut_sleeves(lengthen(fit_garment(kind, body), body, ceiling), body, a['sleeve_length'])
     piece = push_out(piece, shell(below, body), body, .006)
     shade, accent = _from_picture(kind)
-    accent_rgb = a['inner_rgb'] if kind in ('jacket', 'suit') else a['second_rgb'] if a['pattern_scale'] > .55 else a['upper_rgb']
+    piped = a['pattern_scale'] > .7 and kind not in ('blouse', 'women_blouse')     # a blouse's second colour would be stripes
+    accent_rgb = a['inner_rgb'] if kind in ('jacket', 'suit') else a['second_rgb'] if piped else a['upper_rgb']
     texture = _cloth(piece, body, a, 'upper', shade, accent, accent_rgb, contrast=1.25)
     body_part = armness(piece.weights) < .3
     used = np.zeros(len(piece.vertices), bool)
