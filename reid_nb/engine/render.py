@@ -119,7 +119,7 @@ def _caster(number, season, fixed, cell=.03):
     mesh = mesh._replace(faces=faces[kept], uv_faces=mesh.uv_faces[kept], material=mesh.material[kept])
     return _plain(mesh), (person.cutout == 1).astype(np.uint8)
 
-@_keep(50)
+@_keep(30)
 def _scene(name, cameras): return _plain(make_scene(name, cameras=cameras))
 
 # %% ../../nbs/28_render.ipynb #5d51dd22
@@ -127,7 +127,7 @@ Site = namedtuple('Site', ['cameras', 'lamps', 'indoor', # of the scene
                            'matrices', 'regions', # of each camera: projection, and the part of the frame where people walk
                            'sun_maps']) # of each hour: small, and needed when the mesh is long forgotten
 
-@_keep(45)
+@_keep(35)
 def _site(name, cameras):
     "What every picture needs of a scene."
     scene = _scene(name, cameras)
@@ -137,7 +137,7 @@ def _site(name, cameras):
     return Site(scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, matrices,
                 tuple(map(_region_window, scene.cameras, matrices)), sun_maps)
 
-@_keep(85)
+@_keep(60)
 def _frame(name, cameras, camera, window, height, width, fine):
     scene = _scene(name, cameras)
     return make_frame(scene, scene.cameras[camera], window, height, width, fine)
