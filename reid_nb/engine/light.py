@@ -158,7 +158,8 @@ def _wetness(light, noise, ny, x, z, slant, sky):
 @compiled
 def _fog_share(light, distance):
     "How much of what is seen at a distance is fog."
-    return 1 - math.exp(-light.fog * distance) if light.fog * distance > .01 else 0.
+    thickness = light.fog * distance
+    return 1 - math.exp(-thickness) if thickness > .05 else thickness * (1 - .5 * thickness)
 
 # %% ../../nbs/27_light.ipynb #1e842790
 Casters = namedtuple('Casters', ['shadows', # (P, n, n) float32, a shadow map for each person
@@ -193,16 +194,17 @@ def _around(contacts):
     return left, right, front, back
 
 @compiled
-def _all_hidden(triangle, at, x, y):
-    "Do people hide a pixel of the backdrop and its neighbours?"
-    height, width = triangle.shape
-    for v in (-.7, .5, 1.7):
-        j = int((y + v - at[1]) / at[3])
-        if j < 0 or j >= height: continue
-        for u in (-.7, .5, 1.7):
-            i = int((x + u - at[0]) / at[2])
-            if 0 <= i < width and triangle[j, i] < 0: return False
-    return True
+def _needed(triangle, at, need):
+    "Mark the backdrop's pixels that are seen: the four around each sample that shows no person."
+    last_y, last_x = need.shape[0] - 1, need.shape[1] - 1
+    for j in range(triangle.shape[0]):
+        y = int(min(max(at[1] + (j + .5) * at[3] - .5, 0.), float(last_y)))
+        below = min(y + 1, last_y)
+        for i in range(triangle.shape[1]):
+            if triangle[j, i] >= 0: continue
+            x = int(min(max(at[0] + (i + .5) * at[2] - .5, 0.), float(last_x)))
+            beside = min(x + 1, last_x)
+            need[y, x] = need[y, beside] = need[below, x] = need[below, beside] = True
 
 # %% ../../nbs/27_light.ipynb #746183cd
 @compiled
@@ -223,10 +225,11 @@ def shade_backdrop(
     ex, ey, ez = frame.position
     sunny, lamp_scale, contacts = light.sun.sum() > 1e-3, light.lamps * LAMP_WHITE / 65025, casters.contacts
     left, right, front, back = _around(contacts)
-    fine = frame.albedo.shape[0] // frame.normal.shape[0]
+    fine, need = frame.albedo.shape[0] // frame.normal.shape[0], np.zeros(out.shape[:2], np.bool_)
+    _needed(triangle, at, need)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            if _all_hidden(triangle, at, x, y): continue
+            if not need[y, x]: continue
             j, i = (y0 + y) // fine, (x0 + x) // fine
             dx, dy, dz = pixel_ray(inverse, (x0 + x + .5) / fine, (y0 + y + .5) / fine)
             length, near = math.sqrt(dx * dx + dy * dy + dz * dz), frame.inverse_depth[j, i]

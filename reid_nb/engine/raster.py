@@ -126,13 +126,13 @@ def texel(textures, material, level, u, v):
 @compiled
 def _span(a, az, b, bz, c, cz, n):
     "First and last pixel centre that a triangle can cover along one coordinate; nothing (1, 0) if it lies outside."
-    low, high = 1e9, -1e9
-    if az > NEAR: low, high = min(low, a / az), max(high, a / az)
-    if bz > NEAR: low, high = min(low, b / bz), max(high, b / bz)
-    if cz > NEAR: low, high = min(low, c / cz), max(high, c / cz)
-    if az <= NEAR or bz <= NEAR or cz <= NEAR: # where edges pass the near plane
+    if az > NEAR and bz > NEAR and cz > NEAR:
+        low, high = min(a / az, b / bz, c / cz), max(a / az, b / bz, c / cz)
+    else:
+        low, high = 1e9, -1e9
         for p, pz, q, qz in ((a, az, b, bz), (b, bz, c, cz), (c, cz, a, az)):
-            if (pz > NEAR) != (qz > NEAR):
+            if pz > NEAR: low, high = min(low, p / pz), max(high, p / pz)
+            if (pz > NEAR) != (qz > NEAR): # the edge passes the near plane
                 cut = (p + (NEAR - pz) / (qz - pz) * (q - p)) / NEAR
                 low, high = min(low, cut), max(high, cut)
     if low > n or high < 0: return 1, 0

@@ -104,7 +104,7 @@ def _region_window(camera, matrix):
     return snap(x0 - air, width, 0), snap(y0 - .4 * air, height, 0), snap(x1 + air, width, 1), snap(y1 + .4 * air, height, 1)
 
 # %% ../../nbs/28_render.ipynb #7f20d75d
-@_keep(75)
+@_keep(65)
 def _person(number, season, fixed): return _plain(make_person(draw_attributes(number, season, **dict(fixed))))
 
 @_keep(15)
@@ -137,7 +137,7 @@ def _site(name, cameras):
     return Site(scene.cameras, np.ascontiguousarray(scene.lamps), scene.indoor, matrices,
                 tuple(map(_region_window, scene.cameras, matrices)), sun_maps)
 
-@_keep(60)
+@_keep(100)
 def _frame(name, cameras, camera, window, height, width, fine):
     scene = _scene(name, cameras)
     return make_frame(scene, scene.cameras[camera], window, height, width, fine)
