@@ -9,6 +9,7 @@ __all__ = ['SHADES', 'COLOURS', 'ATTRIBUTES', 'SEASONS', 'UPPERS', 'LOWERS', 'SH
 # %% ../../nbs/22_attributes.ipynb #daaeee8e
 import math
 from bisect import bisect
+from itertools import combinations
 
 import numpy as np
 
@@ -92,6 +93,56 @@ PLAIN_SHOES = dict(any=dict(trainers=30, plain_trainers=26, leather_shoes=15, dr
                    summer=dict(trainers=27, plain_trainers=27, leather_shoes=12, dress_shoes=12, boots=2, sandals=22),
                    winter=dict(trainers=28, plain_trainers=24, leather_shoes=16, dress_shoes=12, boots=26))
 
+# %% ../../nbs/22_attributes.ipynb #491399da
+DETAILS_THAT_CAN_BE_SET = dict(
+    upper=(*UPPERS, 'dress'), lower=tuple(LOWERS), shoes=tuple(dict.fromkeys(k for odds in PLAIN_SHOES.values() for k in odds)),
+    hair_style=tuple(dict.fromkeys(k for t in (SHORT_HAIR, LONG_HAIR) for odds in t.values() for k in odds)))
+
+_DENIM = ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
+_LONG = tuple(k for odds in LONG_HAIR.values() for k in odds)
+
+def _fits_upper(name, gender, asked):
+    "Whether a top may be worn with the labels asked for; a dress is a top too."
+    if name == 'dress': return gender == 'female' and asked.get('coat') != 1 and asked.get('upper', name) == name
+    row, sleeve = UPPERS[name], asked.get('sleeve')
+    return (row[gender == 'female'] > 0 and asked.get('upper', name) == name and asked.get('coat', row[5]) == row[5]
+            and not (sleeve == 'short' and row[4] == 'l' or sleeve == 'long' and row[4] in 'sn'))
+
+def _fits_lower(name, gender, asked):
+    "Whether a lower garment may be worn with the labels asked for."
+    row, pattern, kind = LOWERS[name], asked.get('pattern'), LOWERS[name][4]
+    lengths = dict(trousers=('long',), shorts=('short',)).get(kind, ('short', 'long'))
+    if asked.get('lower') in ('skirt', 'long_skirt'): lengths = ('short',) if name == 'skirt' else ('long',)
+    return (row[gender == 'female'] > 0 and asked.get('lower', name) == name and asked.get('lower_type', kind) == kind
+            and asked.get('lower_length', lengths[0]) in lengths
+            and (pattern not in ('plain', 'denim') or (name in _DENIM) == (pattern == 'denim')))
+
+def _genders(asked):
+    "The sexes for which there is something to wear."
+    style = asked.get('hair_style')
+    tables = dict(short=SHORT_HAIR, long=LONG_HAIR)
+    if style and 'hair' in asked and not any(style in odds for odds in tables[asked['hair']].values()): return []
+    out = []
+    for gender in ATTRIBUTES['gender']:
+        uppers = {k for k in DETAILS_THAT_CAN_BE_SET['upper'] if _fits_upper(k, gender, asked)}
+        lowers = {k for k in LOWERS if _fits_lower(k, gender, asked)}
+        dressed = 'dress' in lowers and any(k == 'dress' or UPPERS[k][5] for k in uppers)     # a dress, or a coat over it
+        if asked.get('gender', gender) == gender and (dressed or uppers - {'dress'} and lowers - {'dress'}): out.append(gender)
+    return out
+
+def _check(season, fixed):
+    "The sexes that can wear what is set; ValueError if none can, or if a word is unknown."
+    known_name(season, SEASONS, 'season')
+    words = ATTRIBUTES | DETAILS_THAT_CAN_BE_SET
+    for k, v in fixed.items():
+        known_name(k, list(words), 'attribute')
+        if v not in words[k]: raise ValueError(f"{k} is one of {', '.join(map(str, words[k]))}; got {v!r}.")
+    genders = _genders(fixed)
+    if genders: return genders
+    few = next(few for n in range(2, len(fixed) + 1) for few in combinations(fixed, n) if not _genders({k: fixed[k] for k in few}))
+    raise ValueError('Nothing in the wardrobe is all of this: ' + ', '.join(f'{k}={fixed[k]!r}' for k in few)
+                     + '. Leave one of them out.')
+
 # %% ../../nbs/22_attributes.ipynb #3e1bec4e
 class _Chances:
     "Uniform numbers by purpose: the same purpose is the same number, whatever else was asked."
@@ -117,25 +168,7 @@ class _Chances:
         step = min(_ROOM[s], 26.) * (self.u[i + 1] ** .5) / max(math.hypot(*d), 1e-9)
         return tuple(round(min(max(c + x * step, 0.), 255.), 1) for c, x in zip(s, d))
 
-def _check(season, fixed):
-    known_name(season, SEASONS, 'season')
-    for k, v in fixed.items():
-        if k in ATTRIBUTES and v not in ATTRIBUTES[k]:
-            raise ValueError(f"{k} is one of {', '.join(map(str, ATTRIBUTES[k]))}; got {v!r}.")
-        if k not in ATTRIBUTES: known_name(k, [*ATTRIBUTES, *DETAILS_THAT_CAN_BE_SET], 'attribute')
-    if fixed.get('gender') == 'male' and fixed.get('lower_type') in ('skirt', 'dress'):
-        raise ValueError("The wardrobe has skirts and dresses for women only: set gender='female', or leave one of the two out.")
-    if fixed.get('lower_type') == 'shorts' and fixed.get('lower_length') == 'long':
-        raise ValueError("Shorts are short: leave lower_length out, or set lower_type='trousers'.")
-    if fixed.get('lower_type') == 'trousers' and fixed.get('lower_length') == 'short':
-        raise ValueError("Short trousers are lower_type='shorts'.")
-    if fixed.get('pattern') == 'denim' and fixed.get('lower_type') in ('skirt', 'dress'):
-        raise ValueError('Denim is for trousers and shorts.')
-    if fixed.get('sleeve') == 'short' and fixed.get('coat') == 1:
-        raise ValueError('Coats have long sleeves: leave sleeve or coat out.')
-
-DETAILS_THAT_CAN_BE_SET = ('upper', 'lower', 'hair_style', 'shoes')
-
+# %% ../../nbs/22_attributes.ipynb #b630caca
 def _shape(c, gender, age):
     "What make_body takes: sex, age, muscle ... 0..1."
     years = dict(child=c.between(10, .11, .23), young=c.between(10, .45, .53), adult=c.between(10, .52, .72),
@@ -151,6 +184,7 @@ def _shape(c, gender, age):
                 descent=tuple(d / total for d in descent), details=tuple(.55 * (c.u[29 + k] + c.u[30 + k] - 1)
                     for k in range(22)))
 
+# %% ../../nbs/22_attributes.ipynb #342d26d9
 def _odds(table, gender, season, types=None, sleeve=None, coat=None):
     "The odds of garments that fit what is asked."
     odds = {}
@@ -168,7 +202,7 @@ def _known_odds(table, *what):
     if key not in _odds_of: _odds_of[key] = _odds(table, *what)
     return _odds_of[key]
 
-# %% ../../nbs/22_attributes.ipynb #b630caca
+# %% ../../nbs/22_attributes.ipynb #41aaddba
 _PATTERNS = dict( # odds of patterns by garment; what is not named is plain
     tee=dict(plain=46, logo=34, stripes=12, dots=2, flowers=2, camouflage=2, band=5, raglan=5, yoke=2),
     shirt=dict(plain=60, tartan=16, gingham=9, pinstripes=10, dots=2, flowers=3),
@@ -188,7 +222,6 @@ _PATTERN_LABEL = dict(plain='plain', stripes='stripes', pinstripes='stripes', gi
                       dots='print', flowers='print',
                       camouflage='print', band='two-tone', yoke='two-tone', raglan='two-tone', mottled='plain')
 _TROUSER_BLUES = SHADES['blue'][:1] + SHADES['blue'][:1] + SHADES['blue'][2:4]     # navy and denim
-_DENIM = ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
 
 def _pattern_odds(garment, label):
     odds = _PATTERNS.get(_PATTERN_OF.get(garment), dict(plain=1))
@@ -196,22 +229,26 @@ def _pattern_odds(garment, label):
     return ({k: w for k, w in odds.items() if _PATTERN_LABEL[k] == label}
             or {k: 1 for k, v in _PATTERN_LABEL.items() if v == label and not (k == 'raglan' and garment == 'tank')})
 
+# %% ../../nbs/22_attributes.ipynb #f8100217
 def _garments(c, gender, season, fixed):
     "Which upper and lower garment."
     kind, coat, sleeve, pattern = (fixed.get(k) for k in ('lower_type', 'coat', 'sleeve', 'pattern'))
     by_length = dict(short=('shorts', 'skirt', 'dress'), long=('trousers', 'skirt', 'dress'))
     types = (kind,) if kind else by_length.get(fixed.get('lower_length'))
     if sleeve == 'short': coat = 0
+    if fixed.get('upper') == 'dress': return 'dress', 'dress'
     upper = fixed.get('upper') or c.pick(60, _known_odds(UPPERS, gender, season, None, sleeve, coat))
     odds = _known_odds(LOWERS, gender, season, types)
     if pattern in ('denim', 'plain'): odds = {k: w for k, w in odds.items() if (k in _DENIM) == (pattern == 'denim')}
+    if 'upper' in fixed and not UPPERS[upper][5]: odds = {k: w for k, w in odds.items() if k != 'dress'}
     lower = fixed.get('lower') or c.pick(61, odds)
     suits = pattern != 'denim' and 'lower' not in fixed and (types is None or 'trousers' in types)
     if upper == 'suit' and lower != 'dress' and suits:
         lower = 'skirt' if gender == 'female' and c.u[62] >= .5 and types is None else 'suit_trousers'
-    if lower == 'dress' and not UPPERS.get(upper, (0,) * 6)[5]: upper = 'dress'                # a coat may go over a dress
+    if lower == 'dress' and not UPPERS[upper][5]: upper = 'dress'                              # a coat may go over a dress
     return upper, lower
 
+# %% ../../nbs/22_attributes.ipynb #760ff17c
 def _sleeve(c, upper, season, sleeve):
     "Label and length: 0 none, 1 to the elbow, 2 to the wrist."
     kind = 'b' if upper == 'dress' else UPPERS[upper][4]
@@ -247,6 +284,7 @@ def _clothes(c, a, gender, season, fixed):
     reach = dict(coat=(.62, 1.02), parka=(.28, .6)).get(a['upper'])
     a['coat_length'] = max(.05, min(c.between(72, *reach), a['leg_length'] - .12)) if reach else 0. # what is under it shows
 
+# %% ../../nbs/22_attributes.ipynb #3a82a533
 def _paint(c, a, fixed):
     "Patterns and colours; labels."
     label = fixed.get('pattern')
@@ -281,9 +319,11 @@ def _paint(c, a, fixed):
     if a['pattern'] == 'plain' and (denim or label == 'denim'): a['pattern'] = 'denim'
     a['pattern_scale'] = round(c.between(132, 0., 1.), 3)
 
-def _extras(c, a, gender, age, season, fixed):
-    "Hair, hat, glasses, bags, umbrella, shoes, skin."
-    a['hair'] = fixed.get('hair') or ('long' if c.u[133] < (.05 if gender == 'male' else .78 if age != 'old' else .35)
+# %% ../../nbs/22_attributes.ipynb #db51b7ae
+def _hair(c, a, gender, age, season, fixed):
+    "Hair: how long, in which style, of what colour."
+    style = fixed.get('hair_style')
+    a['hair'] = fixed.get('hair') or style and ('long' if style in _LONG else 'short') or ('long' if c.u[133] < (.05 if gender == 'male' else .78 if age != 'old' else .35)
                                       else 'short')
     odds = (LONG_HAIR if a['hair'] == 'long' else SHORT_HAIR)[gender]
     if age == 'child': odds = {k: w for k, w in odds.items() if k not in ('bald', 'shaved')}
@@ -295,6 +335,9 @@ def _extras(c, a, gender, age, season, fixed):
         dict(black=46, dark=26, brown=16, auburn=3, blond=7, dyed=1, gray=1))
     light = c.between(138, .75, 1.25)
     a['hair_rgb'] = tuple(round(min(255., v * light), 1) for v in HAIR_SHADES[tint])
+
+def _carried(c, a, gender, age, season, fixed):
+    "Hat, glasses, bags, umbrella."
     a['hat'] = fixed.get('hat', c.yes(139, dict(any=.12, summer=.11, winter=.22)[season]))
     a['hat_style'] = c.pick(140, dict(any=dict(cap=55, beanie=22, fedora=10, bucket=13),
                                       summer=dict(cap=66, fedora=14, bucket=20),
@@ -306,6 +349,9 @@ def _extras(c, a, gender, age, season, fixed):
     a['handbag'] = fixed.get('handbag', c.yes(145, (.18 if gender == 'female' else .10) * (age != 'child')))
     a['umbrella'] = fixed.get('umbrella', c.yes(146, .015))
     a['bag_size'] = round(c.between(147, 0., 1.), 3)
+
+def _feet_and_skin(c, a, gender, age, season, fixed):
+    "Shoes that go with what is worn above them, socks, skin."
     odds = PLAIN_SHOES[season]
     if a['lower'] in ('suit_trousers', 'skirt'): odds = dict(leather_shoes=30, dress_shoes=50, trainers=8, plain_trainers=12)
     if a['lower'] in ('sports_shorts', 'joggers', 'track_trousers', 'leggings'): odds = dict(trainers=55, plain_trainers=45)
@@ -317,22 +363,21 @@ def _extras(c, a, gender, age, season, fixed):
     a['stubble'] = round(max(0., c.between(152, -.5, .6)), 3) if gender == 'male' and age in ('young', 'adult', 'old') else 0.
     a['wear'] = int(c.u[153] * 1e6)
 
+# %% ../../nbs/22_attributes.ipynb #24ac99e9
 def draw_attributes(
     seed:int, # which person; the same seed is the same person
     season:str='any', # 'summer' (short sleeves, shorts), 'winter' (coats), or 'any'
     **fixed # labels to set, such as gender='female', upper_color='red', backpack=1; also upper, lower, hair_style, shoes
 ) -> dict: # the labels of ATTRIBUTES first, then what make_person needs; numbers, words and tuples only
     "Who a person is. An unknown label, or labels that exclude each other, raise ValueError."
-    if season not in SEASONS or fixed: _check(season, fixed)
+    genders = _check(season, fixed) if fixed or season not in SEASONS else ATTRIBUTES['gender']
     c = _Chances(seed)
-    gender = fixed.get('gender') or ('male' if c.u[0] < .52 else 'female')
-    if 'gender' not in fixed and (fixed.get('lower_type') in ('skirt', 'dress')
-                                  or fixed.get('lower') in ('skirt', 'flared_skirt', 'long_skirt', 'dress')): gender = 'female'
+    gender = genders[0] if len(genders) == 1 else 'male' if c.u[0] < .52 else 'female'
     age = fixed.get('age') or c.pick(1, dict(child=5, young=48, adult=36, old=11))
     a = dict(shape=_shape(c, gender, age))
     _clothes(c, a, gender, season, fixed)
     _paint(c, a, fixed)
-    _extras(c, a, gender, age, season, fixed)
+    for part in (_hair, _carried, _feet_and_skin): part(c, a, gender, age, season, fixed)
     labels = dict(gender=gender, age=age)
     return {k: labels[k] if k in labels else a[k] for k in ATTRIBUTES} | dict(seed=int(seed), season=season) | {k: v for k,
         v in a.items() if k not in ATTRIBUTES}
