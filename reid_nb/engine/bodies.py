@@ -119,8 +119,9 @@ def make_body(
                           marks['r_eye'], marks['l_eye'], marks['r_ear'], marks['l_ear']])
     return Body(P[:-30], joints, keypoints, marks, float(P[a['faces'], 1].max()))
 
-#KEEP
-def mean_shape(**changes):
+def mean_shape(
+    **changes # of make_body's numbers, such as sex=1., height=.7
+) -> dict: # what make_body takes
     "The shape of a middling adult, with changes."
     return dict(sex=.5, age=.5, muscle=.5, weight=.5, height=.5, proportions=.5, cup=.5, descent=np.ones(3) / 3,
                 details=np.zeros(22)) | changes

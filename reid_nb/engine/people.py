@@ -14,13 +14,12 @@ import numpy as np
 
 from ..core import rng
 from .accessories import backpack, glasses, handbag, hat, join, shoulder_bag, umbrella
-from .assets import fill_texture, load_arrays, load_picture
+from .assets import fill_texture, load_arrays, load_picture, normals
 from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
 from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details, wrap
-from .garments import (Piece, armness, chart, chart_legs, clip, cut_sleeves, dense_weights, down_the_arm,
-                                     fit_garment, grow_skirt,
-                                     grow_top, grow_trousers, keep_faces, lengthen, normals, raise_waist, skirt_weights,
-                                     upper_edge, push_out, shell)
+from .garments import (Piece, armness, asset_weights, chart, chart_legs, clip, cut_sleeves, down_the_arm,
+                                     fit_garment, grow_skirt, grow_top, grow_trousers, keep_faces, lengthen, push_out,
+                                     raise_waist, shell, skirt_weights, upper_edge)
 
 # %% ../../nbs/23_people.ipynb #ed163acc
 Person = namedtuple('Person', ['attributes', # dict, from draw_attributes
@@ -84,14 +83,24 @@ def _cloth(piece, body, a, which, shade=None, accent=None, accent_rgb=None, legs
     if shade is None:
         shade = fold_shade(place, covered, body, a['wear'] % 7919 + (31 if legs else 0), looseness, legs, hem)
         m, accent = details(place)
-        shade, accent = np.where(covered > 0, shade * m, 1), accent * (covered > 0)
+        shade = shade * m
+    shade, accent = np.where(covered > 0, shade, 1), accent * (covered > 0)      # nothing dark beside the cloth
     return paint_cloth(place, covered, shade, accent, contrast=contrast,
                        **_pattern(a, which, body, a['second_rgb'] if accent_rgb is None else accent_rgb))
 
+_EMBLEMS = dict(tee=((70, 116, 112, 178), (70, 90, 48, 88)), slimtee=((62, 150, 126, 168),), women_tee=((36, 94, 176, 230),),
+                jumper=((24, 68, 122, 166),)) # rows and columns, from and to, of MakeHuman's figure on a picture of 256
+
+@cache
 def _from_picture(name):
-    "Shade and accent of a ready-made garment."
+    "Shade and accent of a ready-made garment, without the emblem that MakeHuman's T-shirts wear."
     p = load_picture(name)
-    return (p[..., 0].astype(np.float32) / 128).clip(.25, 1.5), p[..., 1].astype(np.float32) / 255
+    shade, accent = (p[..., 0].astype(np.float32) / 128).clip(.25, 1.5), p[..., 1].astype(np.float32) / 255
+    for top, bottom, left, right in _EMBLEMS.get(name, ()):
+        before, after = (shade[top:bottom, k - 3:k + 3].mean(1, keepdims=True) for k in (left - 3, right + 3))
+        t = np.linspace(0, 1, right - left, dtype=np.float32)
+        shade[top:bottom, left:right], accent[top:bottom, left:right] = before * (1 - t) + after * t, 0
+    return shade, accent
 
 def _hem_of(body, a):
     "Where a top ends, metres: from the hip down to the crotch."
@@ -205,12 +214,7 @@ def _suit_piece(body):
     "The tights as they are: the outline of the naked body."
     a = load_arrays('body')
     return Piece(body.points, a['tights'].astype(np.int32), np.zeros((1, 2), np.float32), a['tights'].astype(np.int32),
-                 _body_weights(), np.ones(len(body.points), np.float32))
-
-@cache
-def _body_weights():
-    a = load_arrays('body')
-    return dense_weights(a['bones'], a['weights'])
+                 asset_weights('body'), np.ones(len(body.points), np.float32))
 
 def _skirt_details(place, body, hem, a):
     "Waistband, hem and pleats."
@@ -238,10 +242,24 @@ def _sock_faces(name):
     np.maximum.at(high, label, V[:, 1])
     return (low > V[:, 1].min() + .035)[label[f[:, 0]]] & (high > V[:, 1].min() + .17)[label[f[:, 0]]]
 
+@cache
+def _shoe_picture(name):
+    "Shade, 1 for half of the shoe's surface, and share of the second colour, which covers less than half."
+    a, (shade, accent), f = load_arrays(name), _from_picture(name), load_arrays(name)['faces'].astype(int)
+    uv, uv_faces = a['uv'].astype(np.float32) / 65535, a['uv_faces'].astype(np.int32)
+    _, covered = fill_texture(uv, uv_faces, np.zeros((len(f), 3, 1)), len(shade))
+    V = np.einsum('vk,vkc->vc', a['weight'].astype(np.float32), load_arrays('body')['mean'][a['reference']]) + a['offset'].astype(np.float32)
+    area = np.linalg.norm(np.cross(V[f[:, 1]] - V[f[:, 0]], V[f[:, 2]] - V[f[:, 0]]), axis=1) * ~_sock_faces(name)
+    x, y = ((c * len(shade)).astype(int).clip(0, len(shade) - 1) for c in (uv[uv_faces].mean(1) * [1, -1] + [0, 1]).T)
+    if (area * accent[y, x]).sum() > .5 * area.sum(): accent = 1 - accent
+    order = shade[y, x].argsort()
+    middle = shade[y, x][order][np.searchsorted(area[order].cumsum(), area.sum() / 2)]
+    return np.where(covered > 0, shade / middle, 1), (1.6 * accent - .3).clip(0, 1) * (covered > 0)
+
 def _sandals(a, body, tone):
     "Layers of bare feet in sandals: straps are painted across, the sole is what is lowest."
     b, s = load_arrays('body'), body.height / 1.7
-    W, f = _body_weights(), b['faces'].astype(np.int32)
+    W, f = asset_weights('body'), b['faces'].astype(np.int32)
     f = f[(W[:, [16, 19]].sum(1)[f] > .6).all(1)]
     V = (body.points + normals(body.points, b['faces'].astype(np.int32)) * .004).astype(np.float32)
     used, joints = V[f], body.joints[[16, 19]]
@@ -263,7 +281,7 @@ def _shoes(a, body, hem):
     if name == 'sandals': return _sandals(a, body, _tone(a)), 0.
     piece = fit_garment(name, body)
     socks = _sock_faces(name)
-    shade, accent = _from_picture(name)
+    shade, accent = _shoe_picture(name)
     shade = 1 + (shade - 1) * .8
     rgb, second = np.array(a['shoe_rgb']), np.array(a['shoe_second_rgb'] if name in ('trainers', 'plain_trainers')
                                                     else a['shoe_rgb'])
@@ -324,7 +342,7 @@ def _skin(a, body, hidden):
     texture = (texture * (1 - .72 * eyes)).clip(0, 255).astype(np.uint8)
     faces = b['faces'].astype(np.int32)
     free = ~hidden[faces].all(1)
-    W = _body_weights()
+    W = asset_weights('body')
     sky = b['sky'].astype(np.float32) / 255
     piece = Piece(body.points, faces[free], b['uv'], b['uv_faces'].astype(np.int32)[free], W, sky)
     bone = W[faces[free]].sum(1).argmax(1)
@@ -348,19 +366,19 @@ def _bag_texture(rgb, seed, size=64, pocket=False):
 
 def _flat(rgb, size=4): return np.broadcast_to(np.clip(rgb, 0, 255).astype(np.uint8), (size, size, 3)).copy()
 
-def _bags(a, body, worn):
-    "Layers of bags."
+def _bags(a, body, upper, lower):
+    "Layers of bags over the pieces worn above and below."
     out, rgb = [], np.array(a['bag_rgb'])
     side = 1 if a['wear'] % 2 else -1
     if a['backpack']:
-        bag, straps = backpack(body, worn, a['bag_size'])
+        bag, straps = backpack(body, upper, a['bag_size'])
         two = np.array(a['bag2_rgb']) if a['looseness'] > .6 else rgb * .85
         out += [_Layer(bag[0], _bag_texture(rgb, a['seed']), _PART['bag'], .05, 0),
                 _Layer(bag[1], _bag_texture(two, a['seed'], pocket=True), _PART['bag'], .05, 0),
                 _Layer(straps, _flat(rgb * .8), _PART['bag'], .04, 2)]
     if a['shoulder_bag']:
         rgb2 = np.array(a['bag2_rgb']) if a['backpack'] else rgb
-        bag, strap = shoulder_bag(body, worn, a['bag_size'], side, a['neckline'] < .7)
+        bag, strap = shoulder_bag(body, upper + lower, a['bag_size'], side, a['neckline'] < .7)
         out += [_Layer(bag, _bag_texture(rgb2, a['seed'] + 1), _PART['bag'], .08, 0),
                 _Layer(strap, _flat(rgb2 * .75), _PART['bag'], .05, 2)]
     if a['handbag']:
@@ -380,7 +398,7 @@ def _head(a, body):
     hair, out = _hair(a, body), []
     if a['hat']:
         b = load_arrays('body')
-        on_head = (_body_weights()[:, 5] > .6) & (np.bincount(b['faces'].ravel(), minlength=len(body.points)) > 0)
+        on_head = (asset_weights('body')[:, 5] > .6) & (np.bincount(b['faces'].ravel(), minlength=len(body.points)) > 0)
         rgb = np.array(a['hat_rgb'])
         piece, (c0, c1) = hat(body, body.points[on_head], 'bucket' if a['hat_style'] == 'fedora' else a['hat_style'])
         y, x = np.mgrid[:64, :64] / 64
@@ -413,7 +431,7 @@ def _head(a, body):
 def _hidden(a, body, hem, lower_top, top_end, sock_top):
     "(P,) which points of the body no one can see."
     b, P, J = load_arrays('body'), body.points, body.joints
-    W = _body_weights()
+    W = asset_weights('body')
     arm, (t, _) = armness(W), down_the_arm(P, J)
     hidden = np.zeros(len(P), bool)
     size = body.height / 1.7
@@ -473,7 +491,7 @@ def make_person(
     lower = [l._replace(piece=clip(l.piece, top_end + .05 - l.piece.vertices[:, 1])) for l in lower]
     shoes, sock_top = _shoes(a, body, hem)
     layers = _skin(a, body, _hidden(a, body, hem, ceiling + .03, top_end, sock_top)) + lower + upper + shoes + _head(a,
-        body) + _bags(a, body, [l.piece for l in upper])
+        body) + _bags(a, body, [l.piece for l in upper], [l.piece for l in lower])
     mesh, part, bones, weights, sky, textures = _pack(layers, body, a)
     ground = mesh.vertices[:, 1].min()
     mesh.vertices[:, 1] -= ground
