@@ -1,8 +1,9 @@
 "Rendered datasets: the same bytes in any process, order and number of workers; killed and gone on with; nothing overwritten."
-import hashlib, json, os, signal, subprocess, sys, time
+import hashlib, json, os, shutil, signal, subprocess, sys, time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reid_nb.data.datasets import read_folder
 from reid_nb.data.records import check_records, load_records
@@ -20,7 +21,7 @@ def plan(**changes): # few people, one place, passers-by: renders in a second or
 
 
 def digest(folder):
-    files = sorted(p for p in folder.rglob('*') if p.is_file() and p.name != 'dataset.json')
+    files = sorted(p for p in folder.rglob('*') if p.is_file() and p.name not in ('dataset.json', '.lock'))
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -36,11 +37,12 @@ def test_records_and_files(rendered):
     r = read_folder(rendered)
     d = VirtualDataset(plan(), size=SIZE)
     assert len(r) == len(d) == 28 and check_records(r).empty
-    assert r.drop(columns=['image', 'viewpoint', 'visible', 'bbox', 'keypoints', 'mask', 'parts']).equals(
-        d.records.drop(columns=['image', 'viewpoint']))
-    assert np.allclose((r.viewpoint - d.records.viewpoint + 180) % 360, 180, atol=.1)
+    truth = ['visible', 'bbox', 'keypoints', 'mask', 'full_mask', 'parts']
+    assert r.drop(columns=['image', *truth]).equals(d.records.drop(columns='image'))     # planned viewpoints too
     assert r.keypoints.map(len).eq(54).all() and r.bbox.map(len).eq(4).all() and r.visible.between(0, 1).all()
-    for kind in ('mask', 'parts'): assert all((rendered/p).is_file() for p in r[kind])
+    for kind in truth[3:]: assert all((rendered/p).is_file() for p in r[kind])
+    seen, whole = (np.stack([np.asarray(Image.open(rendered/p)) for p in r[kind]]) for kind in truth[3:5])
+    assert (seen <= whole).all() and (seen < whole).any()
     assert not (rendered/'.partial').exists()
 
 
@@ -99,6 +101,52 @@ def test_folders_of_others_stay_as_they_are(rendered, tmp_path):
     assert (tmp_path/'letters'/'a.txt').read_text() == 'dear' and len(list((tmp_path/'letters').iterdir())) == 1
 
 
+def test_killed_before_the_note(rendered, tmp_path):
+    (tmp_path/'d'/'.partial').mkdir(parents=True)
+    (tmp_path/'d'/'.lock').write_text(''); (tmp_path/'d'/'.dataset.json.new-1-ab@host.partial').write_text('{')
+    render_dataset(plan(), tmp_path/'d', size=SIZE, workers=1, masks=True)
+    there = {k: v for k, v in digest(tmp_path/'d').items() if not k.startswith('.dataset')}
+    assert there == digest(rendered)
+
+
+def test_deleted_images_come_back(rendered, tmp_path):
+    whole, folder = digest(rendered), shutil.copytree(rendered, tmp_path/'d')
+    images = sorted(folder.rglob('*.jpg'))
+    images[3].unlink(); images[8].write_bytes(b''); next(folder.glob('full_masks/**/*.png')).unlink()
+    assert digest(folder) != whole
+    render_dataset(plan(), folder, size=SIZE, workers=1, masks=True)
+    assert digest(folder) == whole
+
+
+def test_a_hidden_person_has_no_box(tmp_path, monkeypatch):
+    render = specs.render_seen
+    monkeypatch.setattr(specs, 'render_seen', lambda shot: render(shot)._replace(bbox=None))
+    r = load_records(render_dataset(plan(), tmp_path/'d', size=SIZE, workers=1, rows=range(3)))
+    assert r.bbox.isna().all()
+
+
+@needs_posix
+def test_two_calls_at_once(rendered, tmp_path):
+    code = '''
+import sys; sys.path.insert(0, %r); from test_engine import *
+render_dataset(plan(), %r, size=SIZE, workers=1, masks=True)''' % (os.path.dirname(__file__), str(tmp_path/'d'))
+    both = [subprocess.Popen([sys.executable, '-c', code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [p.communicate(timeout=300)[1] for p in both]
+    assert [p.returncode for p in both] == [0, 0], said
+    assert digest(tmp_path/'d') == digest(rendered)
+
+
+def test_second_call_waits(rendered, tmp_path, capsys):
+    folder = shutil.copytree(rendered, tmp_path/'d')
+    (folder/'records.parquet').unlink()
+    code = f'import filelock, time; lock = filelock.FileLock({str(folder/".lock")!r}); lock.acquire(); print("held", flush=True); time.sleep(2)'
+    holder = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == 'held\n'
+    render_dataset(plan(), folder, size=SIZE, workers=1, masks=True)
+    holder.communicate()
+    assert 'Another process is rendering' in capsys.readouterr().err and digest(folder) == digest(rendered)
+
+
 def test_no_space(tmp_path, monkeypatch):
     monkeypatch.setattr('shutil.disk_usage', lambda p: type('usage', (), dict(free=1000))())
     with pytest.raises(OSError, match='Rendering 28 images of test needs'): render_dataset(plan(), tmp_path/'d', size=SIZE, workers=1)
@@ -128,8 +176,23 @@ def test_bad_questions():
     with pytest.raises(ValueError, match="did you mean 'sunny'"): VirtualDataset(plan(weathers=(('suny', 1),)))
     with pytest.raises(ValueError, match='at least one camera'): VirtualDataset(plan(cameras=(0,)))
     with pytest.raises(ValueError, match='above 0'): VirtualDataset('street', scale=0)
+    for scale in (float('inf'), float('nan')):
+        with pytest.raises(ValueError, match='finite'): VirtualDataset('street', scale=scale)
+    with pytest.raises(ValueError, match='whole numbers'): VirtualDataset('street', size=(64.5, 32))
+    with pytest.raises(ValueError, match='numbers for 500,000'): VirtualDataset('street', scale=1000)
     with pytest.raises(ValueError, match='At least one worker'): render_dataset(plan(), 'nowhere', workers=0)
     assert not os.path.exists('nowhere')
+
+
+@pytest.mark.parametrize('place', [dict(viewpoint=2), dict(camera=2), dict(camera=2, viewpoint=2), dict(location=1, angle=2)])
+@pytest.mark.parametrize('more', [{}, dict(weather=2, illumination=2), dict(outfit=3), dict(repeat=2)])
+def test_every_grid(place, more):
+    "What check_spec lets pass can be rendered, and no two images have one name."
+    grid = tuple((place | more).items())
+    n = 4 * int(np.prod([k for _, k in grid]))
+    d = VirtualDataset(plan(grid=grid, groups=(('train', 4, 0, n, n),)), size=SIZE)
+    assert len(d) == n == d.records.image.nunique() == len(d.shots(range(n)))
+    assert d[n - 1].image.shape == (*SIZE, 3)
 
 
 @pytest.mark.parametrize('name', SPECS)
@@ -150,7 +213,7 @@ def test_every_spec(name):
 def test_training_and_standins_share_nobody():
     people = []
     for s in map(find_spec, SPECS):
-        who = specs._who(s, np.arange(len(VirtualDataset(s)))[::7])
+        who = specs.plan_people(s, np.arange(len(VirtualDataset(s)))[::7])
         people.append(set(specs._person(s, who['kind'], who['person']).tolist()))
     assert sum(map(len, people)) == len(set().union(*people))
 
@@ -158,7 +221,6 @@ def test_training_and_standins_share_nobody():
 def test_command_line(tmp_path):
     cli = [sys.executable, '-c', 'from reid_nb.cli import main; main()', 'render']
     run = lambda *a: subprocess.run(cli + list(a), capture_output=True, text=True)
-    if run('--help').returncode: pytest.skip('reid-nb has no render command yet')
     assert all(o in run('--help').stdout for o in ('--scale', '--size', '--workers', '--out', '--rows'))
     out = run('mini_gspr', '--scale', '.004', '--size', '64x36', '--out', str(tmp_path/'d'), '--rows', '0:3', '--workers', '1')
     assert out.returncode == 0 and len(load_records(tmp_path/'d')) == 3, out.stderr

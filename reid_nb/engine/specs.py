@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['DatasetSpec', 'FACTORS', 'SPECS', 'Group', 'check_spec', 'find_spec', 'scaled', 'plan_groups', 'count_spec',
-           'VirtualDataset', 'render_seen', 'render_dataset', 'parse_size', 'parse_rows']
+           'plan_people', 'scene_cameras', 'VirtualDataset', 'render_seen', 'render_dataset', 'parse_size',
+           'parse_rows']
 
 # %% ../../nbs/29_specs.ipynb #ed679894
-import json, math, os
+import json, math, os, shutil, sys, uuid
 from collections import namedtuple
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,15 +21,17 @@ from ..core import fingerprint, known_name, need_space, progress, stream, write_
 from ..data.records import SPLITS, save_records
 from ..data.synthetic import ILLUMINATION, ILLUMINATION_HOURS, WEATHER, finegpr_viewpoint
 from .attributes import ATTRIBUTES, draw_attributes
+from .bodies import make_body
 from .light import ILLUMINATIONS, WEATHERS
 from .motion import MOTIONS, pace
-from .render import Shot, _scene as make_kept_scene, render
+from .render import Shot, kept_scene, render
 from .scenes import SCENE_SETS, SCENES
 
 # %% ../../nbs/29_specs.ipynb #cf1834c8
 DatasetSpec = namedtuple('DatasetSpec', [
     'name', # also the domain of its records
-    'title', 'seed', # whose plan it is; a number of its own, so that nobody is in two datasets
+    'title', # whose plan it is
+    'seed', # plans with one seed share their people; SPECS have 1 to 16, so take another for a dataset of your own
     'season', # 'summer', 'winter' or 'any': decides what people wear
     'groups', # (kind, ids, query, units, images) of each: 'train', 'test' or 'distractor'; units are images or tracklets
     'scenes', 'cameras', # names; how many cameras there are in each
@@ -35,7 +39,7 @@ DatasetSpec = namedtuple('DatasetSpec', [
     'seen', # by how many cameras a person is seen: at least, at most; a test person is seen by one for each query
     'site', # how many scenes are one site: people pass cameras of one site only, 64 people each; 0: all scenes are one
     'weathers', 'illuminations', 'motions', # ((name, weight), ...)
-    'others', # mean number of passers-by in an image
+    'others', # mean number of passers-by in an image, before the fourth and further ones are left out
     'jitter', # a detector's error: standard deviation as a share of the box
     'height', 'width', # of its images, pixels
     'share'], # of the people who are in: 1 for all
@@ -50,10 +54,11 @@ def check_spec(
     "ValueError says what is impossible: no people, no cameras, an unknown weather, fewer images than people ..."
     where = f'The spec {spec.name}'
     if not spec.groups: raise ValueError(f'{where} has no people.')
+    _check_numbers(spec, where)
     for kind, ids, query, units, images in spec.groups:
         known_name(kind, ('train', 'test', 'distractor'), 'kind of people')
         if ids < 1: raise ValueError(f'{where} has {ids} identities for {kind}; at least one is needed.')
-        if not ids <= units - query <= images - query or query < 0:
+        if not ids <= units - query <= images - query:
             raise ValueError(f'{where}: {ids} people, {query} queries, {units} units and {images} images for {kind} do not go '
                              'together; everybody needs an image besides the queries.')
     if not spec.scenes or len(spec.cameras) != len(spec.scenes) or min(spec.cameras) < 1:
@@ -65,23 +70,53 @@ def check_spec(
         if not table or min(w for _, w in table) < 0 or sum(w for _, w in table) <= 0:
             raise ValueError(f'{where} needs at least one {what} with a weight above 0, and none below.')
     known_name(spec.season, ('summer', 'winter', 'any'), 'season')
+    _check_grid(spec, where)
     return _check_sizes(spec, where)
 
 # %% ../../nbs/29_specs.ipynb #35439453
-def _check_sizes(spec, where):
+_MANY = 500_000 # people of a kind at most: then numbers of people and of passers-by never meet
+
+def _check_numbers(spec, where):
+    whole = [spec.seed, spec.site, spec.height, spec.width, *spec.cameras, *spec.seen, *(n for _, n in spec.grid)]
+    whole += [n for _, *numbers in spec.groups for n in numbers]
+    if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 0 <= n <= 10 ** 9 for n in whole):
+        raise ValueError(f'{where}: seed, people, queries, units, images, cameras, grid, seen, site, height and width are whole '
+                         'numbers from 0 to a thousand million.')
+    tables = spec.weathers, spec.illuminations, spec.motions
+    real = [spec.others, spec.jitter, spec.share, *(w for t in tables for _, w in t)]
+    if not all(isinstance(v, (int, float, np.number)) and math.isfinite(v) for v in real):
+        raise ValueError(f'{where}: others, jitter, share and all weights are finite numbers.')
+    names = [[k for k, *_ in t] for t in (spec.groups, spec.grid, *tables)] + [list(spec.scenes)]
+    for n in names:
+        if twice := [k for k in n if n.count(k) > 1]: raise ValueError(f"{where} names '{twice[0]}' twice.")
+    if not spec.share > 0: raise ValueError(f'{where} cannot be scaled by {spec.share}; use a number above 0.')
+    for kind, ids, *_ in spec.groups:
+        if ids * spec.share > _MANY:
+            raise ValueError(f'{where} has {ids * spec.share:,.0f} people for {kind}; there are numbers for {_MANY:,} of a kind.')
+
+# %% ../../nbs/29_specs.ipynb #8732a545
+def _check_grid(spec, where):
     for f, n in spec.grid:
         known_name(f, FACTORS, 'factor of a grid')
         most = dict(weather=len(spec.weathers), illumination=len(spec.illuminations), camera=sum(spec.cameras),
-                    location=len(spec.scenes), angle=min(spec.cameras)).get(f, n)
+                    location=len(spec.scenes), angle=min(spec.cameras), outfit=16).get(f, n)
         if not 1 <= n <= most: raise ValueError(f'{where} crosses {n} values of {f}, and has {most}.')
+    has = {f for f, _ in spec.grid}
+    if has and has & {'location', 'angle', 'camera'} not in (set(), {'camera'}, {'location', 'angle'}):
+        raise ValueError(f"{where} crosses {', '.join(has)}: location and angle go together, and without camera.")
+    if has and not has & {'location', 'camera', 'viewpoint'}:
+        raise ValueError(f"{where} crosses {', '.join(has)}: a grid also needs viewpoint, camera, or location and angle.")
     per = math.prod(n for _, n in spec.grid)
     if spec.grid and any((units, images) != (ids * per,) * 2 for _, ids, _, units, images in spec.groups):
         raise ValueError(f'{where} has {per:,} combinations, so everybody needs {per:,} images.')
+
+def _check_sizes(spec, where):
     if not 1 <= spec.seen[0] <= spec.seen[1]: raise ValueError(f'{where}: seen is (at least, at most); got {spec.seen}.')
-    if not spec.share > 0: raise ValueError(f'{where} cannot be scaled by {spec.share}; use a number above 0.')
+    if spec.site > len(spec.scenes): raise ValueError(f'{where} has {len(spec.scenes)} scenes; a site of {spec.site} needs more.')
     if not (16 <= spec.height <= 2048 and 16 <= spec.width <= 2048):
         raise ValueError(f'{where} has images of {spec.height} x {spec.width}; 16 x 16 to 2048 x 2048 pixels can be rendered.')
-    if spec.others < 0 or not 0 <= spec.jitter <= .3: raise ValueError(f'{where}: others is at least 0, jitter 0 to 0.3.')
+    if not (0 <= spec.others <= 3 and 0 <= spec.jitter <= .3):
+        raise ValueError(f'{where}: others is 0 to 3, jitter 0 to 0.3.')
     return spec
 
 # %% ../../nbs/29_specs.ipynb #d2fa4fd8
@@ -167,7 +202,7 @@ def _standin_specs():
     yield DatasetSpec('mars-standin', 'MARS', 15, 'summer', (
         ('train', 625, 0, 8_298, 509_914), ('test', 626, 1_980, 1_980 + 6_082, 485_501),
         ('distractor', 3_248, 0, 3_248, 195_588)), **market | _places(6, 'mars'), seen=(2, 6))
-    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_each(2, 'msmt17', 'gspr', 'finegpr'), site=2, seen=(1, 2),
+    yield _training('msco-standin', 'MSCO', 16, 12_000, 20_000, **_each(4, 'msco'), site=2, seen=(1, 2),
                     others=1., jitter=.08, weathers=_fine + (('overcast', 2), ('rain', 1)),
                     illuminations=(*_daylight, ('dusk', 1), ('night', 1)), motions=_walks, height=480, width=200)
 
@@ -243,8 +278,12 @@ _BLOCK = 64 # people who share a site and passers-by
 def _person(spec, kind, index): # -> a number for everybody in all datasets
     return (spec.seed * 10 + kind) * 1_000_000 + index
 
-def _who(spec, rows):
+def plan_people(
+    spec:DatasetSpec,
+    rows # (n,) numbers of rows
+) -> dict: # of (n,) whole numbers: kind, person, pid, tracklet, frame, of_person (which of the person's images) ...
     "Group, person, unit and frame of each row."
+    rows = np.asarray(rows)
     groups = plan_groups(spec)
     k = np.searchsorted([g.first_row for g in groups], rows, side='right') - 1
     g = Group(*(np.array(column)[k] for column in zip(*(g._replace(kind=_KIND[g.kind]) for g in groups))))
@@ -300,7 +339,7 @@ def _where(spec, p, f):
 # %% ../../nbs/29_specs.ipynb #51f4f1ce
 def _plan(spec, rows):
     "Everything that is drawn for some rows, as columns."
-    p, seed, video = _who(spec, rows), spec.seed, _is_video(spec)
+    p, seed, video = plan_people(spec, rows), spec.seed, _is_video(spec)
     f = _factors(spec, p)
     camera, p['camid'] = _where(spec, p, f)
     p['background'] = np.repeat(np.arange(len(spec.scenes)), spec.cameras)[camera]
@@ -359,7 +398,7 @@ def _names(spec, p): # -> pandas array of file names below the folder
     if factors == ['viewpoint', 'weather', 'illumination']:
         w, l, b = (_digits(p[k] + 1, 2) for k in ('weather', 'illumination', 'background'))
         parts = pid, '/', pid, '_c', camid, '_w', w, '_l', l, '_p', b
-    elif 'angle' in factors:
+    elif 'angle' in factors and not {'viewpoint', 'outfit', 'repeat'} & set(factors):
         weather = word(p['weather'], (w for w, _ in spec.weathers))
         parts = pid, '/', pid, '_c', camid, '_a', _digits(p['angle'] + 1, 2), '_w', weather, '_t', _digits(_hour(spec, p), 2)
     else: parts = word(_split(p), SPLITS), '/', pid, '/', pid, '_', camid, '_', _digits(p['of_person'], 5)
@@ -368,7 +407,7 @@ def _names(spec, p): # -> pandas array of file names below the folder
 def _split(p): return np.where(p['query'], 1, np.where(p['kind'] == 0, 0, 2)) # -> places in SPLITS
 
 def _hour(spec, p):
-    "A full hour within the light of each row."
+    "A full hour of those that the light of each row stands for, which is drawn as one."
     start, end = (np.array([ILLUMINATION_HOURS[n][e] for n, _ in spec.illuminations])[p['illumination']] for e in (0, 1))
     return (start + (_uniform(spec.seed, 'hour', p['rows']) * ((end - start) % 24)).astype(int)) % 24
 
@@ -390,9 +429,12 @@ def _table(spec, rows):
 
 # %% ../../nbs/29_specs.ipynb #de1654f5
 @lru_cache(maxsize=256)
-def _cameras(scene, count):
-    "Position, region and the walk around it of every camera of a scene: (C, 3), (C, 4), (C, 4)."
-    s = make_kept_scene(scene, -(-count // 12) * 12)
+def scene_cameras(
+    scene:str, # one of SCENES
+    count:int # how many of its cameras
+): # -> (C, 3) positions, (C, 4) regions x0, z0, x1, z1, and the walks around these, metres; C is at least `count`
+    "Where the cameras of a scene hang, and where people are in their view."
+    s = kept_scene(scene, -(-count // 12) * 12)
     region = np.array([c.region for c in s.cameras], float)
     middle = (region[:, :2] + region[:, 2:]) / 2
     walks = np.asarray(s.walk, float)
@@ -406,7 +448,7 @@ def _place(spec, p):
     position, region, walk = (np.empty((len(rows), n)) for n in (3, 4, 4))
     for b in np.unique(p['background']):
         here = p['background'] == b
-        for a, of_camera in zip((position, region, walk), _cameras(spec.scenes[b], spec.cameras[b])):
+        for a, of_camera in zip((position, region, walk), scene_cameras(spec.scenes[b], spec.cameras[b])):
             a[here] = of_camera[p['angle'][here]]
     once = (p['tracklet'],) if _is_video(spec) else (rows,)
     u, v, phase = (_uniform(seed, w, *once) for w in ('x', 'z', 'phase'))
@@ -421,11 +463,19 @@ def _place(spec, p):
         z = .4 * z + .6 * centre[:, 1] + along * np.cos(np.radians(heading))
     return dict(x=x, z=z, heading=heading, phase=phase, azimuth=towards(), walk=walk)
 
+@lru_cache(maxsize=65536)
+def _pace(motion, person, season, outfit):
+    "Speed and cadence of somebody with these legs in these clothes; shoes make a leg 2 cm longer."
+    a = draw_attributes(person, season, **dict(_fixed(person, season, outfit)))
+    leg = float(make_body(a['shape']).joints[[14, 17], 1].mean()) + .02
+    return pace(motion, person, leg, a['lower_type'] in ('skirt', 'dress'))
+
 def _walked(spec, p, most, phase):
     "How far along a tracklet's way each frame is, from its middle, at most half of `most`; and the phase there."
     person = _person(spec, p['kind'], p['person'])
     motions = [spec.motions[m][0] for m in p['motion'].tolist()]
-    speed, cadence = np.array([pace(m, w) for m, w in zip(motions, person.tolist())]).T
+    who = zip(motions, person.tolist(), p['outfit'].tolist())
+    speed, cadence = np.array([_pace(m, w, spec.season, o) for m, w, o in who]).T
     last = p['frames'] - 1
     seconds = (p['frame'] / np.maximum(last, 1) - .5) * np.minimum(.1 * last, most / np.maximum(speed, .01))
     return speed * seconds, (phase + cadence * seconds) % 1
@@ -477,7 +527,7 @@ class VirtualDataset:
         size:tuple=None # (height, width) of the images; None takes the spec's
     ):
         self.spec = scaled(find_spec(spec), scale)
-        if size is not None: self.spec = check_spec(self.spec._replace(height=int(size[0]), width=int(size[1])))
+        if size is not None: self.spec = check_spec(self.spec._replace(height=size[0], width=size[1]))
         self._records = None
 
     def __len__(self): return sum(g.images for g in plan_groups(self.spec))
@@ -508,26 +558,33 @@ class VirtualDataset:
         "What is needed to render some rows."
         return _shots(self.spec, self._indices(which))
 
-    def shot(self, i:int): return self.shots([i])[0]
-    def __getitem__(self, i:int): return render_seen(self.shot(i)) # -> Picture
+    def shot(self, i:int): return self.shots([i])[0] # what is needed to render row i
+
+    def __getitem__(self, i:int): # -> Picture
+        "`render_seen(self.shot(i))`: where passers-by would hide most of the person, they are left out."
+        return render_seen(self.shot(i))
 
 def render_seen(
     shot:Shot,
     least:float=.35 # share of the person that must be visible
 ): # -> Picture
-    "The picture of a shot; where passers-by hide nearly all of the person, they are left out."
+    "The picture of a shot. If less of the person is visible than `least`, it is rendered again without passers-by."
     picture = render(shot)
     hidden = (picture.mask > 0).sum() < least * (picture.full_mask > 0).sum()
     return render(shot._replace(others=())) if hidden and shot.others else picture
 
 # %% ../../nbs/29_specs.ipynb #e4c0d007
+_MASKS = 'masks', 'full_masks', 'parts' # folders of what is seen, what would be if nothing stood in front, and body parts
 _CHUNK = 96 # images of a piece of work, at least, if there are as many
 
 def _order(spec, rows): # -> order in which to render, and the piece of work each is in, by order
-    "People one after the other; where everybody passes many places, a block of people in one place before the next."
+    "People one after the other; where everybody passes many places, or few images of each are asked for, place after place."
     p = _plan(spec, rows)
     person = _person(spec, p['kind'], p['person'])
-    if any(f in ('location', 'camera') for f, _ in spec.grid):
+    if len(rows) < 3 * len(np.unique(person)): # a few images of each person: places cost more than people
+        order = np.lexsort((rows, person, p['angle'], p['background']))
+        unit, cut = p['background'][order], 288
+    elif any(f in ('location', 'camera') for f, _ in spec.grid):
         order = np.lexsort((rows, person, p['background'], person // _BLOCK))
         unit, cut = (person // _BLOCK * 1000 + p['background'])[order], 1024
     elif spec.site: order, unit, cut = np.arange(len(rows)), person // _BLOCK, 1024
@@ -543,7 +600,7 @@ def _order(spec, rows): # -> order in which to render, and the piece of work eac
 
 def _put(folder, partial, name, data):
     "Write a file of the dataset; it is whole or not there."
-    path, new = os.path.join(folder, name), os.path.join(partial, f'{os.getpid()}.new')
+    path, new = os.path.join(folder, name), os.path.join(partial, f'{uuid.uuid4().hex}.new')
     with open(new, 'wb') as f: f.write(data)
     try: os.replace(new, path)
     except FileNotFoundError:
@@ -566,10 +623,9 @@ def _render_piece(spec, rows, folder, number, masks):
         _put(folder, partial, name, p.jpeg)
         if masks:
             stem = os.path.splitext(name)[0]
-            _put(folder, partial, f'masks/{stem}.png', _png(p.mask))
-            _put(folder, partial, f'parts/{stem}.png', _png(p.parts))
+            for kind, pixels in zip(_MASKS, (p.mask, p.full_mask, p.parts)): _put(folder, partial, f'{kind}/{stem}.png', _png(pixels))
         seen, whole = int((p.mask > 0).sum()), int((p.full_mask > 0).sum())
-        box = [0, 0, 0, 0] if p.bbox is None else [int(v) for v in p.bbox]
+        box = None if p.bbox is None else [int(v) for v in p.bbox]
         joints = np.asarray(p.keypoints, 'float32').round(2).ravel().tolist()
         truth.append((row, seen / max(whole, 1), box, joints, float(p.viewpoint)))
     truth = pd.DataFrame(truth, columns=['row', 'visible', 'bbox', 'keypoints', 'viewpoint'])
@@ -578,8 +634,8 @@ def _render_piece(spec, rows, folder, number, masks):
     return len(rows)
 
 # %% ../../nbs/29_specs.ipynb #d0ad3fa6
-def _claim(folder:Path, plan:dict):
-    "Make the folder ours, or say why not. True if everything is there already."
+def _claimed(folder:Path, plan:dict) -> bool:
+    "Is the folder ours already? ValueError if it is somebody else's."
     note = folder/'dataset.json'
     if note.is_file():
         try: there = json.loads(note.read_text())
@@ -588,12 +644,34 @@ def _claim(folder:Path, plan:dict):
             what = f"{there['images']:,} images of {there['spec']['name']}" if 'spec' in there else 'something else'
             raise ValueError(f"{folder} holds {what}, not what is asked for (another spec, scale, size or version). "
                              'Choose another folder, or remove this one first.')
-        return (folder/'records.parquet').is_file()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        return True
+    beginnings = lambda n: n in ('.lock', '.partial') or n.startswith('.dataset.json.')
+    if folder.exists() and not (folder.is_dir() and all(beginnings(f.name) for f in folder.iterdir())):
         raise ValueError(f'{folder} is there and was not written by this command. Choose another folder, or empty it first.')
-    (folder/'.partial').mkdir(parents=True, exist_ok=True)
-    with write_whole(note) as f: f.write_text(json.dumps(plan, indent=1) + '\n')
     return False
+
+@contextmanager
+def _alone(folder):
+    "Hold the folder's lock; who comes second says so and waits. A killed holder frees it."
+    from filelock import FileLock, Timeout
+    lock = FileLock(folder/'.lock')
+    try: lock.acquire(timeout=0)
+    except Timeout:
+        print(f'Another process is rendering {folder}; waiting for it.', file=sys.stderr)
+        lock.acquire()
+    try: yield
+    finally: lock.release()
+
+def _absent(spec, rows, folder, masks): # -> the rows that have a file missing or empty
+    names = list(_names(spec, _plan(spec, rows)))
+    there, kinds = set(), [('', '.jpg'), *((k + '/', '.png') for k in _MASKS * masks)]
+    for parent in {os.path.dirname(n) for n in names}:
+        for kind, _ in kinds:
+            try: files = os.scandir(folder/f'{kind}{parent}')
+            except FileNotFoundError: continue
+            with files: there.update(f'{kind}{parent}/{f.name}' for f in files if f.stat().st_size)
+    whole = [all(kind + n[:-4] + end in there for kind, end in kinds) for n in names]
+    return rows[~np.array(whole)]
 
 def _finish(dataset, rows, pieces, folder, masks):
     "records.parquet from the labels and the ground truth of all pieces."
@@ -601,11 +679,11 @@ def _finish(dataset, rows, pieces, folder, masks):
     truth = truth.sort_values('row').drop(columns='row').reset_index(drop=True)
     r = _table(dataset.spec, rows)
     stems = r.image.str.slice(stop=-4)
-    if masks: truth = truth.assign(mask='masks/' + stems + '.png', parts='parts/' + stems + '.png')
+    if not _is_video(dataset.spec): truth = truth.drop(columns='viewpoint') # as planned; in a tracklet it changes on the way
+    if masks: truth = truth.assign(mask='masks/' + stems + '.png', full_mask='full_masks/' + stems + '.png',
+                                   parts='parts/' + stems + '.png')
     r = r.assign(**{c: truth[c] for c in truth}, image=str(folder.resolve()) + os.sep + r.image)
     save_records(r, folder)
-    import shutil
-    shutil.rmtree(folder/'.partial', ignore_errors=True)
 
 # %% ../../nbs/29_specs.ipynb #e0bc15da
 def render_dataset(
@@ -615,10 +693,11 @@ def render_dataset(
     size:tuple=None, # (height, width); None takes the spec's
     workers:int=None, # processes; None takes as many as there are processors
     rows=None, # numbers of the rows to render; None for all
-    masks:bool=False # also write visible masks and body parts, as PNG in folders of their own
+    masks:bool=False # also write masks (visible and full) and body parts, as PNG in folders of their own
 ) -> Path: # the folder, which read_folder and load_records read
-    """Render a dataset to disk. Run again after an interruption, it goes on where it stopped. ValueError if the folder holds
-    something else, OSError if the disk is too small or a worker died. In a script, call it under `if __name__ == '__main__':`."""
+    """Render a dataset to disk. Run again, it goes on where it stopped, and renders anew what was deleted; a second call
+    waits for the first. ValueError if the folder holds something else, OSError if the disk is too small or a worker died.
+    In a script, call it under `if __name__ == '__main__':`."""
     import reid_nb
     dataset, folder = VirtualDataset(spec, scale, size), Path(out).expanduser()
     rows = np.arange(len(dataset)) if rows is None else np.unique(dataset._indices(rows))
@@ -628,33 +707,53 @@ def render_dataset(
     part = rows.tolist() if len(rows) < len(dataset) else None
     plan = dict(fingerprint=fingerprint(s._asdict(), part, masks, reid_nb.__version__), spec=s._asdict(),
                 images=len(rows), masks=masks, version=reid_nb.__version__)
-    if _claim(folder, plan): return folder
-    (folder/'.partial').mkdir(exist_ok=True)
-    order, piece = _order(s, rows)
+    finished = lambda: (folder/'records.parquet').is_file()
+    if _claimed(folder, plan) and finished() and not len(_absent(s, rows, folder, masks)): return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        if not _claimed(folder, plan):
+            with write_whole(folder/'dataset.json') as f: f.write_text(json.dumps(plan, indent=1, default=int) + '\n')
+        (folder/'.partial').mkdir(exist_ok=True)
+        if not finished(): _finish(dataset, rows, _render_rows(s, rows, folder, masks, workers), folder, masks)
+        lost = _absent(s, rows, folder, masks)
+        if len(lost): _run(s, dict(enumerate(np.array_split(lost, -(-len(lost) // _CHUNK)), 10 ** 6)), len(lost), folder, masks, workers)
+        shutil.rmtree(folder/'.partial', ignore_errors=True)
+    return folder
+
+# %% ../../nbs/29_specs.ipynb #488580a2
+def _render_rows(spec, rows, folder, masks, workers):
+    "Render the pieces of work that are not finished; how many there are in all."
+    order, piece = _order(spec, rows)
+    pieces = np.split(rows[order], np.flatnonzero(np.diff(piece)) + 1)
     done = {int(f.stem) for f in (folder/'.partial').glob('*.parquet')}
     workers = workers or _processors()
     back = lambda k: -1 if k // workers % 2 else 1 # there and back again: who was rendered last is still at hand
-    todo = {k: rows[order[piece == k]][::back(k)] for k in range(piece[-1] + 1) if k not in done}
+    todo = {k: part[::back(k)] for k, part in enumerate(pieces) if k not in done}
     left = sum(map(len, todo.values()))
-    need_space(folder, int(left * (600 + s.height * s.width * (.3 + .1 * masks))), f'Rendering {left:,} images of {s.name}')
-    _run(s, todo, len(rows), folder, masks, workers)
-    _finish(dataset, rows, piece[-1] + 1, folder, masks)
-    return folder
+    need_space(folder, int(left * (600 + spec.height * spec.width * (.3 + .15 * masks))), f'Rendering {left:,} images of {spec.name}')
+    _run(spec, todo, len(rows), folder, masks, workers)
+    return len(pieces)
 
 def _processors(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-# %% ../../nbs/29_specs.ipynb #488580a2
+# %% ../../nbs/29_specs.ipynb #1d678133
+def _follow_parent():
+    "A worker ends when the process that started it is gone, however that ended."
+    import multiprocessing, threading
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
 def _run(spec, todo, total, folder, masks, workers):
     "All pieces of work, by this process or by others."
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
-    jobs = [(spec, rows, str(folder), k, masks) for k, rows in todo.items()]
+    jobs, workers = [(spec, rows, str(folder), k, masks) for k, rows in todo.items()], workers or _processors()
     with progress(total=total, initial=total - sum(map(len, todo.values())), what=spec.name, unit=' images') as bar:
         if workers == 1 or len(jobs) == 1:
             for job in jobs: bar.update(_render_piece(*job))
             return
-        with ProcessPoolExecutor(max(min(workers, len(jobs)), 1), mp_context=get_context('spawn')) as pool:
+        with ProcessPoolExecutor(max(min(workers, len(jobs)), 1), get_context('spawn'), _follow_parent) as pool:
             try:
                 for f in as_completed([pool.submit(_render_piece, *job) for job in jobs]): bar.update(f.result())
             except BrokenProcessPool as e:
