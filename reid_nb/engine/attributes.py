@@ -101,9 +101,11 @@ DETAILS_THAT_CAN_BE_SET = dict(
 _DENIM = ('jeans', 'creased_jeans', 'slim_jeans', 'shorts')
 _LONG = tuple(k for odds in LONG_HAIR.values() for k in odds)
 
+def _two_colours(asked): return len({asked[k] for k in ('upper_color', 'lower_color') if k in asked}) == 2
+
 def _fits_upper(name, gender, asked):
-    "Whether a top may be worn with the labels asked for; a dress is a top too."
-    if name == 'dress': return gender == 'female' and asked.get('coat') != 1 and asked.get('upper', name) == name
+    "Whether a top may be worn with the labels asked for; a dress is a top too, and of one colour."
+    if name == 'dress': return gender == 'female' and not _two_colours(asked) and asked.get('coat') != 1 and asked.get('upper', name) == name
     row, sleeve = UPPERS[name], asked.get('sleeve')
     return (row[gender == 'female'] > 0 and asked.get('upper', name) == name and asked.get('coat', row[5]) == row[5]
             and not (sleeve == 'short' and row[4] == 'l' or sleeve == 'long' and row[4] in 'sn'))
@@ -236,11 +238,13 @@ def _garments(c, gender, season, fixed):
     by_length = dict(short=('shorts', 'skirt', 'dress'), long=('trousers', 'skirt', 'dress'))
     types = (kind,) if kind else by_length.get(fixed.get('lower_length'))
     if sleeve == 'short': coat = 0
+    two = _two_colours(fixed)
+    if two and 'upper' not in fixed and (kind == 'dress' or fixed.get('lower') == 'dress'): coat = 1
     if fixed.get('upper') == 'dress': return 'dress', 'dress'
     upper = fixed.get('upper') or c.pick(60, _known_odds(UPPERS, gender, season, None, sleeve, coat))
     odds = _known_odds(LOWERS, gender, season, types)
     if pattern in ('denim', 'plain'): odds = {k: w for k, w in odds.items() if (k in _DENIM) == (pattern == 'denim')}
-    if 'upper' in fixed and not UPPERS[upper][5]: odds = {k: w for k, w in odds.items() if k != 'dress'}
+    if ('upper' in fixed or two) and not UPPERS[upper][5]: odds = {k: w for k, w in odds.items() if k != 'dress'}
     lower = fixed.get('lower') or c.pick(61, odds)
     suits = pattern != 'denim' and 'lower' not in fixed and (types is None or 'trousers' in types)
     if upper == 'suit' and lower != 'dress' and suits:
@@ -291,8 +295,8 @@ def _paint(c, a, fixed):
     a['upper_pattern'] = c.pick(73, _pattern_odds(a['upper'], 'plain' if label == 'denim' else label))
     a['lower_pattern'] = c.pick(74, _pattern_odds(a['lower'], None)) if a['lower'] != 'dress' else 'plain'
     if label or a['upper_pattern'] not in ('plain', 'mottled') and c.u[75] < .9: a['lower_pattern'] = 'plain'
-    up = fixed.get('upper_color') or c.pick(76, _COLOUR_ODDS['coat' if a['coat'] else 'upper'])
     dress = a['upper'] == 'dress'
+    up = fixed.get('upper_color') or dress and fixed.get('lower_color') or c.pick(76, _COLOUR_ODDS['coat' if a['coat'] else 'upper'])
     low = fixed.get('lower_color') or (up if dress else c.pick(77, _COLOUR_ODDS['lower']))
     denim = a['lower'] in _DENIM
     if denim and 'lower_color' not in fixed: low = c.pick(78, dict(blue=66, black=18, gray=10, white=6))

@@ -25,8 +25,8 @@ def _angles(p, origin, axis, front):
     return np.arctan2(d @ side, d @ np.cross(side, axis))
 
 def places(
-    piece:Piece,
-    body:Body,
+    piece:Piece, # what is painted
+    body:Body, # who wears it
     legs:bool=False # trousers: around each leg, not around the body
 ) -> np.ndarray: # (T, 3, 6) float32: PLACE of each corner
     "Where each corner of a piece lies."
@@ -157,7 +157,7 @@ def paint_cloth(
     pattern:str, # one of PATTERNS
     numbers, # (11,) period, width, top, bottom, middle, side (+1 front, -1 back), depth, -, accent's colour (3)
     colours, # three sRGB colours 0..255
-    seed:int=0,
+    seed:int=0, # of what a pattern strews
     motif=None, # (32, 32) uint8: 0 cloth, 1 second, 2 third colour, for 'logo'
     contrast:float=1., # of folds
     grain:float=.05 # of the weave
@@ -170,8 +170,9 @@ def paint_cloth(
                       float(contrast), float(grain), int(seed), out)
     return out
 
+# %% ../../nbs/22b_fabrics.ipynb #460f2bfb
 def draw_motif(
-    r:np.random.Generator,
+    r:np.random.Generator, # where chance comes from
     kind:str # 'text', 'badge', 'picture', 'stripe'
 ) -> np.ndarray: # (32, 32) uint8
     "A print for the chest: 0 nothing, 1 the second colour, 2 the third."
@@ -198,7 +199,7 @@ def draw_motif(
     else: m[(np.abs(y) % r.integers(6, 11)) < 3] = 1
     return m
 
-# %% ../../nbs/22b_fabrics.ipynb #460f2bfb
+# %% ../../nbs/22b_fabrics.ipynb #2a070878
 @compiled
 def _relief(place, covered, waist, elbow, knee, hem, seed, legs, out):
     S = out.shape[0]
@@ -221,12 +222,12 @@ def _relief(place, covered, waist, elbow, knee, hem, seed, legs, out):
             out[i, j] = .55 * hangs ** 2 + .45 * drags ** 2 + (.15 + .75 * bunch) * bunches ** 2 + .16 * fine
 
 def fold_shade(
-    place, # (S, S, 6)
-    covered, # (S, S)
-    body:Body,
-    seed:int,
+    place, # (S, S, 6) float32, PLACE of each texel
+    covered, # (S, S) uint8, from fill_texture
+    body:Body, # who wears it
+    seed:int, # which folds
     looseness:float, # 0 skin-tight .. 1 wide
-    legs:bool=False,
+    legs:bool=False, # trousers
     hem:float=0. # height where trousers end, metres
 ) -> np.ndarray: # (S, S) float32, 1 on flat cloth
     """Folds where cloth hangs, where it pulls and where it bunches (elbows, waist, knees, ankles): a relief over the
@@ -243,7 +244,7 @@ def fold_shade(
 
 def wrap(
     place, # (S, S, 6); changed in place
-    legs:bool=False
+    legs:bool=False # trousers
 ):
     "Makes `around` run from the middle of the back once around, so that patterns meet in one seam."
     turn = 2 * math.pi * np.where(place[..., 2] > .5, .055, .085 if legs else .17)
@@ -264,9 +265,9 @@ def _outline(x, y, x0, x1, y0, y1, width=.004):
 
 def top_details(
     kind:str, # of garment
-    place, # (S, S, 6)
-    body:Body,
-    hem:float, # metres
+    place, # (S, S, 6) float32, PLACE of each texel
+    body:Body, # who wears it
+    hem:float, # height, metres
     neck:float, # as in grow_top
     sleeve_end:float, # metres from the shoulder along the arm
     a:dict # the person's attributes
@@ -334,12 +335,13 @@ def top_details(
     s = s * (1 - .28 * np.where(torso, _line(np.abs(around) - .17 * np.pi / 2, .003), 0))                  # side seams
     return s.astype(np.float32), w.astype(np.float32)
 
+# %% ../../nbs/22b_fabrics.ipynb #79dbd859
 def leg_details(
-    kind:str,
-    place, # (S, S, 6)
-    body:Body,
-    hem:float, # metres
-    a:dict
+    kind:str, # of garment
+    place, # (S, S, 6) float32, PLACE of each texel
+    body:Body, # who wears it
+    hem:float, # height, metres
+    a:dict # the person's attributes
 ): # -> shade (S, S), accent (S, S)
     "Waistband, fly, pockets, seams and creases of grown trousers and shorts."
     down, around, _, x, y, z = np.moveaxis(place, -1, 0)
