@@ -84,3 +84,8 @@ def test_meshes_are_whole_and_labels_worn(people):
                                  bag=('backpack', 'shoulder_bag', 'handbag')).items():
             assert (PARTS.index(part) in worn) == any(a[k] for k in labels), (a['seed'], part)
         assert (PARTS.index('coat') in worn) == bool(a['coat'])
+
+
+def test_bag_over_a_short_top():
+    a = draw_attributes(218, 'winter')                       # a shirt that ends above the bag at the hip
+    assert a['shoulder_bag'] and PARTS.index('bag') in make_person(a).part

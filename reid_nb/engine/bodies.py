@@ -124,7 +124,7 @@ def mean_shape(
 ) -> dict: # what make_body takes
     "The shape of a middling adult, with changes."
     return dict(sex=.5, age=.5, muscle=.5, weight=.5, height=.5, proportions=.5, cup=.5, descent=np.ones(3) / 3,
-                details=np.zeros(22)) | changes
+                details=np.zeros(len(DETAILS))) | changes
 
 # %% ../../nbs/21_bodies.ipynb #5c224db2
 @compiled

@@ -45,7 +45,7 @@ def asset_weights(
 
 def fit_garment(
     name:str, # of an asset: a garment, shoes, hair
-    body:Body
+    body:Body # who wears it
 ) -> Piece:
     "A ready-made piece on a body: each vertex keeps its place relative to three points of the body."
     a = load_arrays(name)
@@ -58,7 +58,7 @@ def fit_garment(
 
 # %% ../../nbs/22a_garments.ipynb #e8d45550
 def clip(
-    piece:Piece,
+    piece:Piece, # what is cut
     field # (V,) what is above 0 stays
 ) -> Piece: # vertices that nothing uses are left in place
     "A piece cut where the field is zero."
@@ -92,7 +92,7 @@ def clip(
                  uv_faces.astype(np.int32), mix(piece.weights), mix(piece.sky))
 
 def keep_faces(
-    piece:Piece,
+    piece:Piece, # what is reduced
     keep # (T,) bool
 ) -> Piece: # the same vertices
     "A piece of fewer triangles."
@@ -123,8 +123,8 @@ def down_the_arm(
     return t, metres
 
 def cut_sleeves(
-    piece:Piece,
-    body:Body,
+    piece:Piece, # a top
+    body:Body, # who wears it
     length:float # 0 sleeveless, .5 half the upper arm, 1 elbow, 2 wrist
 ) -> Piece:
     "Sleeves of that length."
@@ -179,8 +179,8 @@ def _push(V, shell, arm, axis_z, clearance, until, moved):
             V[i, 0], V[i, 2] = x * f, z * f + axis_z
 
 def shell(
-    pieces, # Pieces
-    body:Body
+    pieces, # Pieces that are worn
+    body:Body # who wears them
 ) -> np.ndarray: # (SHELL_ANGLES, SHELL_ROWS) float32, metres from the axis; 0 where nothing is
     "The outline of what is worn so far."
     out = np.zeros((SHELL_ANGLES, SHELL_ROWS), np.float32)
@@ -190,9 +190,9 @@ def shell(
     return np.where(out > 0, np.maximum(out, .3 * out + .7 * wide), tall)
 
 def push_out(
-    piece:Piece,
+    piece:Piece, # what is worn over it
     outline, # from shell
-    body:Body,
+    body:Body, # who wears both
     clearance:float=.006, # metres
     until:float=9. # metres: leave what is higher
 ) -> Piece:
@@ -219,6 +219,7 @@ def _suit():
         out[name] = used, f, M.tocsr(), np.ascontiguousarray(W[used]), sky[used]
     return out
 
+# %% ../../nbs/22a_garments.ipynb #601f77ca
 def _relaxed(name, body, rounds):
     "A part of the suit, smoothed, but nowhere inside itself as it was."
     used, f, M, W, sky = _suit()[name]
@@ -235,9 +236,10 @@ def _hang(R, slope, start, rows_per_metre):
     for h in range(start - 1, -1, -1): D[:, h] = np.maximum(R[:, h], D[:, h + 1] - slope / rows_per_metre)
     return D
 
+# %% ../../nbs/22a_garments.ipynb #4eece475
 def chart(
-    piece:Piece,
-    body:Body,
+    piece:Piece, # a top, dress or skirt
+    body:Body, # who wears it
     low:float, # height at the lower edge of the texture, metres
     high:float # and at the upper
 ) -> Piece: # with its own uv for each corner
@@ -259,9 +261,9 @@ def chart(
     uv = np.stack([a + .5, v], -1).reshape(-1, 2).astype(np.float32)
     return piece._replace(uv=uv, uv_faces=np.arange(3 * len(f), dtype=np.int32).reshape(-1, 3))
 
-# %% ../../nbs/22a_garments.ipynb #601f77ca
+# %% ../../nbs/22a_garments.ipynb #9abc8d55
 def grow_top(
-    body:Body,
+    body:Body, # who wears it
     ease:float, # metres between skin and cloth
     hang:float, # 0 follows the body .. 1 hangs straight down
     hem:float, # height of its lower edge, metres
@@ -298,9 +300,10 @@ def grow_top(
     return clip(piece, np.where(armness(piece.weights) > .3, 1., J[4, 1] + .012 + max(-neck, 0.) - max(neck, 0.) * front
                                 - V[:, 1]))
 
+# %% ../../nbs/22a_garments.ipynb #7054db7c
 def skirt_weights(
     V, # (N, 3) metres
-    body:Body
+    body:Body # who wears it
 ) -> np.ndarray: # (N, 20) float32
     "A skirt goes where the legs go: each side with its thigh, below the knee also with the shin, behind more than in front."
     J = body.joints
@@ -316,11 +319,11 @@ def skirt_weights(
     return W
 
 def grow_skirt(
-    body:Body,
+    body:Body, # who wears it
     top:float, # height of its upper edge, metres
-    hem:float, # and of its lower edge
+    hem:float, # and of its lower edge, metres
     flare:float, # 0 straight .. 1 wide
-    outline, # from shell: what is under it
+    outline, # (SHELL_ANGLES, SHELL_ROWS), from shell: what is under it
     clearance:float=.008, # metres
     ripples:float=0. # 0 .. 1: how deep the folds of the hem are
 ) -> Piece: # without texture coordinates
@@ -337,8 +340,9 @@ def grow_skirt(
     piece = clip(piece, top - piece.vertices[:, 1])
     return clip(piece, piece.vertices[:, 1] - hem)
 
+# %% ../../nbs/22a_garments.ipynb #e87a9865
 def grow_trousers(
-    body:Body,
+    body:Body, # who wears them
     width:float, # 0 leggings .. 1 very wide
     hem:float, # height of the hems, metres
     cuff:float=0. # 0 .. 1: how much the hem holds to the ankle
@@ -371,10 +375,11 @@ def grow_trousers(
     piece = clip(piece, top - piece.vertices[:, 1])
     return clip(piece, piece.vertices[:, 1] - hem)
 
+# %% ../../nbs/22a_garments.ipynb #dc260ca5
 def chart_legs(
-    piece:Piece,
-    body:Body,
-    hem:float # metres
+    piece:Piece, # trousers, shorts
+    body:Body, # who wears them
+    hem:float # height of the hems, metres
 ) -> Piece:
     "Texture coordinates of trousers by place: both legs share the texture; its sides are the inner seam."
     V, f, J = piece.vertices, piece.faces, body.joints
@@ -390,10 +395,11 @@ def chart_legs(
     uv = np.stack([a + .5, .02 + .96 * (V[f, 1] - hem) / (top - hem)], -1).reshape(-1, 2).astype(np.float32)
     return piece._replace(uv=uv, uv_faces=np.arange(3 * len(f), dtype=np.int32).reshape(-1, 3))
 
+# %% ../../nbs/22a_garments.ipynb #941c98b6
 def lengthen(
-    piece:Piece,
-    body:Body,
-    hem:float # metres
+    piece:Piece, # a top
+    body:Body, # who wears it
+    hem:float # height that its lower edge must reach, metres
 ) -> Piece:
     "A ready-made top whose lower edge is at `hem`, or lower if it was: stretched below the chest."
     V = piece.vertices
@@ -413,16 +419,16 @@ def _edge(piece, body):
     return (SHELL_ROWS - 1 - there[:, ::-1].argmax(1)) / 80
 
 def upper_edge(
-    piece:Piece,
-    body:Body
+    piece:Piece, # a lower garment
+    body:Body # who wears it
 ) -> float: # metres
     "The height that a lower garment reaches all around: the lowest point of its upper edge."
     return float(_edge(piece, body).min())
 
 def raise_waist(
-    piece:Piece,
-    body:Body,
-    height:float # metres
+    piece:Piece, # a lower garment
+    body:Body, # who wears it
+    height:float # metres above the ground
 ) -> Piece:
     "A lower garment whose upper edge is nowhere below `height`: low waistbands are pulled up."
     V, J = piece.vertices, body.joints

@@ -75,6 +75,7 @@ def _pattern(a, which, body, accent_rgb):
     elif kind == 'camouflage': second, third = first * .6, first * .75 + 40
     return dict(pattern=kind, numbers=numbers, colours=(first, second, third), motif=motif, seed=a['wear'] % 9973)
 
+# %% ../../nbs/23_people.ipynb #ee25fef1
 def _cloth(piece, body, a, which, shade=None, accent=None, accent_rgb=None, legs=False, details=None, looseness=.5,
            contrast=1., hem=0.):
     "The texture of a piece; shade and accent from a picture, or from folds and details."
@@ -107,6 +108,7 @@ def _hem_of(body, a):
     J = body.joints
     return float(J[0, 1] - .085 * body.height / 1.7 + (.055 + .07 * a['upper_hem']) * body.height / 1.7)
 
+# %% ../../nbs/23_people.ipynb #de8ebf9b
 _GROWN = dict( # ease, hang, sleeve ease (metres), neckline (below 0 a collar), gather, gloss
     loose_tee=(.014, .55, .013, .012, 0, .03), tank=(.010, .35, .01, .05, 0, .03), polo=(.012, .45, .014, -.012, 0, .03),
     sweatshirt=(.020, .6, .014, .0, .9, .03),
@@ -151,6 +153,7 @@ def _grown_top(a, body, below, ceiling):
     part = _PART['dress'] if kind == 'dress' else _PART['coat'] if a['coat'] else _PART['upper-clothes']
     return [_Layer(piece, texture, part, gloss, 2)], end
 
+# %% ../../nbs/23_people.ipynb #5fe74d0a
 def _upper(a, body, below, ceiling):
     "Layers of what covers the upper body, and its lowest height."
     kind = a['upper']
