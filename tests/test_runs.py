@@ -148,7 +148,7 @@ def test_a_killed_process_is_named(project):
     code, said = reproduce(project, '--paper', 'bad')
     change(project/'workflow'/'plans'/'bad.py', "Run('stages/broken', dict(kind='killed'))", "Run('stages/broken')")
     assert code == 1 and 'FAILED bad/a: its process ended without a word' in said and 'The log ends:' in said
-    assert 'papers/bad: not run, because something it reads failed.' in said
+    assert 'papers/bad: not run, because something it reads failed.' in said and not list(project.glob('runs/store/.*'))
 
 
 @pytest.mark.parametrize('text', ['null', '[]', '{}', '{"files": []}', '{"files": {}}', '{"files": {"a": 3}}'])
