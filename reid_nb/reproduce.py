@@ -304,6 +304,8 @@ def _compute(missing:dict, asked:Asked, workers:int, extra:tuple) -> dict: # sta
         _stop(process)
         os.replace(work/'log.txt', asked.root/'runs'/'snakemake.log')
         shutil.rmtree(work, ignore_errors=True)
+    for key in (k for k, s in states.items() if s['state'] == 'failed'): # a killed one had no time to clean up
+        for old in store_path(asked.root).glob(f'.{key}.*'): shutil.rmtree(old, ignore_errors=True)
     if process.returncode and not states: print("Snakemake did not start; see runs/snakemake.log.")
     return states
 
