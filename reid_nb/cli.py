@@ -234,7 +234,7 @@ def reproduce(
     "Run what the book's tables and figures need and does not have yet, and write them."
     from reid_nb.reproduce import Asked, reproduce as run_all
     from reid_nb.runs import project_root
-    names = lambda text: tuple(filter(None, text.split(',')))
+    names = lambda text: tuple(text.split(',')) if text else ()
     asked = Asked(project_root(), profile, names(only), paper, names(target), seeds)
     try: done = run_all(asked, jobs, dry_run, why, tuple(snakemake or ()))
     except KeyboardInterrupt: done = typer.echo('\nStopped. What has finished is kept; the next call goes on from there.')

@@ -17,11 +17,17 @@ PAPERS = dict(finegpr='Less is More: FineGPR and AOST', smcr='Unsupervised Domai
               domainmix='DomainMix', crgan='Instance-Guided Context Rendering',
               posetransfer='Pose Transferrable Person Re-Identification')
 
-def read_artifacts(root) -> list: # of dict(paper, artifact, shows)
+def read_artifacts(
+    root # the project's folder
+) -> list: # of dict(paper, artifact, shows)
     "All tables and figures of the papers."
     with open(Path(root)/'data'/'artifacts.csv', newline='', encoding='utf-8') as f: return list(csv.DictReader(f))
 
-def artifact_name(artifact:str) -> str: return artifact.replace('table', 'Table ').replace('fig', 'Figure ')
+def artifact_name(
+    artifact:str # such as 'fig8'
+) -> str:
+    "As the papers call it: 'Figure 8'."
+    return artifact.replace('table', 'Table ').replace('fig', 'Figure ')
 
 def list_files(
     folder # of a paper, in figures/
@@ -39,7 +45,10 @@ def is_measured(
     "Whether a table that compares reported with measured has anything measured in it."
     if 'csv' not in files: return True
     with open(files['csv'], newline='', encoding='utf-8') as f: rows = list(csv.DictReader(f))
-    return not rows or not {'reported', 'measured', 'seeds'} <= set(rows[0]) or any(r['seeds'] != '0' for r in rows)
+    if not rows: return True
+    if 'seeds' in rows[0] and {'reported', 'measured'} <= set(rows[0]): return any(r['seeds'] != '0' for r in rows)
+    measured = [c for c in rows[0] if c.endswith('measured')]
+    return not any(c.endswith('reported') for c in rows[0]) or any(r[c] not in ('', '–') for r in rows for c in measured)
 
 def _repository_link(paper:str, artifact:str, files:dict) -> str:
     "A thumbnail in the repository's front page."
@@ -82,7 +91,7 @@ def _run_rows(runs:dict, keys:list, executed) -> list: # lines of Markdown
     "The runs behind something; a key leads to the notebook of its stage."
     lines = ['| run | key | parameters | seconds | MB |', '|---|---|---|---|---|']
     for r, key in ((runs[key], key) for key in keys):
-        name = f'[{r["name"]}](/runs/{key}.ipynb)' if executed(key) else r['name']
+        name = f'[{r["name"]}](../runs/{key}.ipynb)' if executed(key) else r['name']
         parameters = ', '.join(f'{k} {v}' for k, v in r['parameters'].items()) or '–'
         took = f"{r['seconds']:,.0f} | {r['peak_mb'] or '–'}"
         lines.append(f"| {name} | [{key}](../nbs/{r['stage']}.ipynb) | {parameters} | {took} |")
@@ -92,7 +101,7 @@ def artifact_page(
     root, # the project's folder
     paper:str,
     artifact:str,
-    executed=lambda key: False # whether the site has the executed notebook of a run
+    executed=lambda key: False # whether the site has the executed notebook of a run, in runs/ beside figures/
 ) -> str: # Markdown, with links as from figures/
     "A table or figure, its files and its runs."
     folder = Path(root)/'figures'/paper
@@ -110,6 +119,8 @@ def artifact_page(
     return '\n'.join(lines)
 
 # %% ../nbs/94_gallery.ipynb #b233b7a8
-def write_front_page(root):
+def write_front_page(
+    root # the project's folder
+):
     "figures/README.md."
     with write_whole(Path(root)/'figures'/'README.md') as f: f.write_text(front_page(root), encoding='utf-8')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['join_processes', 'gather_rows', 'sum_gradients', 'GroupedNorm', 'GroupedNorm1d', 'GroupedNorm2d', 'group_norms',
-           'average_statistics']
+           'average_statistics', 'SharedDropout', 'share_dropout']
 
 # %% ../nbs/37_processes.ipynb #44c2a533
 import os
@@ -82,7 +82,7 @@ def group_norms(
     return model
 
 def average_statistics(
-    model:nn.Module
+    model:nn.Module # whose buffers are changed in place
 ):
     "Give the running statistics of all processes their mean. With one process it does nothing."
     if not distributed.is_initialized(): return
@@ -91,3 +91,21 @@ def average_statistics(
     distributed.all_reduce(flat)
     flat /= distributed.get_world_size()
     for b, part in zip(buffers, flat.split([b.numel() for b in buffers])): b.copy_(part.view_as(b))
+
+# %% ../nbs/37_processes.ipynb #872a7d87
+class SharedDropout(nn.Dropout):
+    "Dropout whose mask is drawn for the batch of all processes; each takes its rows. All must draw from the same seed."
+    def forward(self, x): # (b, ...) -> the same shape
+        if not self.training or not self.p: return x
+        (k, count), b = self.process, len(x)
+        kept = torch.rand(b * count, *x.shape[1:], device=x.device)[b * k:b * (k + 1)] >= self.p
+        return x * kept / (1 - self.p)
+
+def share_dropout(
+    model:nn.Module, # changed in place
+    process:tuple=(0, 1) # which of how many processes this is
+) -> nn.Module: # the same
+    "Every dropout of the model draws for the whole batch from now on."
+    for m in model.modules():
+        if isinstance(m, nn.Dropout): m.__class__, m.process = SharedDropout, process
+    return model

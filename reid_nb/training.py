@@ -15,13 +15,13 @@ import torch
 from torch import distributed
 
 from .backbones import ReIDModel
-from .core import fingerprint, pick_device, seed_all
+from .core import pick_device, seed_all
 from .data.images import cache_images
 from .data.loaders import make_loader, plan_pk, plan_shuffled
 from .data.records import class_labels
 from .data.transforms import make_augmentation
 from .features import load_model, make_model, save_model
-from .learner import configuration, fit, usual_terms
+from .learner import _check_pace, _memory_in_words, configuration, fit, known_images, usual_terms
 from .processes import group_norms, join_processes
 
 # %% ../nbs/39_training.ipynb #23f67e84
@@ -29,7 +29,7 @@ def plan_batches(
     c, # Configuration: P, K, steps
     label, # (N,) whole numbers, one per person
     camid, # (N,) whole numbers
-    seed:int
+    seed:int # of the order
 ): # -> function of the epoch -> (batches, B) rows
     "The batches of a configuration: P x K, or shuffled; an epoch is one pass, or `steps` batches."
     def once(n): return plan_pk(label, camid, c.P, c.K, seed, n) if c.K else plan_shuffled(len(label), c.P, seed, n)
@@ -40,6 +40,9 @@ def plan_batches(
 # %% ../nbs/39_training.ipynb #0fbd03e2
 def _people(records, c) -> np.ndarray:
     "Labels; ValueError where nothing can be learnt, a warning where it will be lopsided."
+    for column in ('pid', 'camid'):
+        if (holes := int(records[column].isna().sum())):
+            raise ValueError(f'{holes:,} of {len(records):,} rows have no {column} (NaN). Leave them out, or fill them in.')
     label = class_labels(records)
     n = np.bincount(label)
     if len(n) < 2: raise ValueError(f'The training set shows {len(n)} person; to tell people apart takes two at least.')
@@ -58,7 +61,7 @@ def train(
     config='cpu', # a key of CONFIGURATIONS, or a Configuration
     out='model', # folder for model.safetensors, history.csv and the checkpoint
     valid:pd.DataFrame=None, # records with query and gallery of other people, to evaluate on
-    seed:int=0,
+    seed:int=0, # of the first weights, the batches, the augmentation and the dropout
     device:str=None, # 'cuda', 'cpu' ...; None takes the best there is
     workers:int=None, # processes that prepare batches; None: none on a CPU, up to eight on a GPU
     evaluate_every:int=1, # epochs between evaluations on `valid`
@@ -69,21 +72,25 @@ def train(
     """Train a model, or go on where an earlier call with the same arguments was stopped. ValueError for data or settings that
     cannot work, a loss that is no number, a folder of another training; OSError where memory or disk is short."""
     c, records = configuration(config, **changes), records[records.split == 'train'].reset_index(drop=True)
+    _check_pace(evaluate_every, patience, save_every, valid)
     if len(records) == 0: raise ValueError("No row of the records has split 'train', so there is nothing to learn from.")
-    process, device, label = join_processes(device), pick_device(device), _people(records, c)
+    loss, label, process = usual_terms(c), _people(records, c), join_processes(device)
     if process[1] > 1: _can_share(c, process[1])
+    with _memory_in_words(c):
+        model, loader = _prepare(records, label, c, seed, pick_device(device), workers, process)
+        names, about = [os.path.basename(i) for i in records.image], dict(records=known_images(records))
+        learn = fit(model, loader, loss, c, out, seed, names, about, valid, evaluate_every, patience, save_every)
+        file = Path(out)/'model.safetensors'
+        if process[0] == 0: save_model(learn.result, file, configuration=c._asdict(), seed=seed, images=len(records))
+        if process[1] > 1: distributed.barrier()
+        return load_model(file, learn.device)
+
+def _prepare(records, label, c, seed:int, device, workers, process): # -> model, loader
     images, _ = cache_images(records, c.height, c.width)
     model = _new_model(c, int(label.max()) + 1, seed).to(device, memory_format=torch.channels_last)
     if workers is None: workers = min(8, os.cpu_count()) if device.type == 'cuda' else 0
-    loader = make_loader(images, [label, np.arange(len(label))], plan_batches(c, label, records.camid, seed), seed,
-                         make_augmentation(c.augmentation, c.height, c.width), workers, process)
-    names = [os.path.basename(i) for i in records.image]
-    about = dict(records=fingerprint(names, label.tolist(), records.camid.tolist()))
-    learn = fit(model, loader, usual_terms(c), c, out, seed, names, about, valid, evaluate_every, patience, save_every)
-    file = Path(out)/'model.safetensors'
-    if process[0] == 0: save_model(learn.result, file, configuration=c._asdict(), seed=seed, images=len(records))
-    if process[1] > 1: distributed.barrier()
-    return load_model(file, device)
+    plan, how = plan_batches(c, label, records.camid, seed), make_augmentation(c.augmentation, c.height, c.width)
+    return model, make_loader(images, [label, np.arange(len(label))], plan, seed, how, workers, process)
 
 def _new_model(c, classes:int, seed:int) -> ReIDModel:
     seed_all(seed, 'train')

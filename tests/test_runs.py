@@ -1,10 +1,10 @@
 "`reid-nb reproduce` on a small project of its own: killed and resumed, twice at once, damaged, changed, broken."
 import json, os, shutil, signal, subprocess, sys, time
 
-import nbformat, pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+import pytest
 
 from conftest import ROOT
+from reid_nb.runs import write_notebook
 
 pytest.importorskip('snakemake'); pytest.importorskip('papermill')
 
@@ -16,7 +16,8 @@ NOTEBOOKS = {
                     'x = open_inputs(inputs)["numbers"].folder/"x.txt"\nv = [int(s) for s in x.read_text().split()]',
                     'write_metrics(out, mean=sum(v) / len(v), domain="drawn")'),
     'stages/broken': ('kind = "division"\nout = ""', BEGIN,
-                      'if kind == "full": raise OSError(28, "No space left on device")\n1 / 0'),
+                      'if kind == "full": raise OSError(28, "No space left on device")\n'
+                      'if kind == "killed": import os; os.kill(os.getppid(), 9); time.sleep(60)\n1 / 0'),
     'papers/small': ('profile = "mini"\nseeds = 1\ninputs = {}\nout = ""', BEGIN,
                      'rows = [f"{n},{r.metrics[\'mean\']}" for n, r in open_inputs(inputs).items() if "mean" in r.metrics]',
                      '(out/"figures").mkdir()\n(out/"figures"/"table1.csv").write_text("\\n".join(rows))'),
@@ -33,10 +34,7 @@ def runs(profile, targets, seeds): return {t: Run('stages/read', p) for t in tar
 
 
 def make_project(folder, wait=0.):
-    for name, (parameters, *code) in NOTEBOOKS.items():
-        (folder/'nbs'/name).parent.mkdir(parents=True, exist_ok=True)
-        first = [new_markdown_cell('# A title'), new_code_cell(parameters, metadata=dict(tags=['parameters']))]
-        nbformat.write(new_notebook(cells=[*first, *map(new_code_cell, code)]), folder/'nbs'/f'{name}.ipynb')
+    for name, cells in NOTEBOOKS.items(): write_notebook(folder/'nbs'/f'{name}.ipynb', *cells, title='A title')
     (folder/'workflow'/'plans').mkdir(parents=True); (folder/'data').mkdir()
     for name, plan in PLANS.items():
         plan = f'from reid_nb.plans import Run, real_dataset\nWAIT = {wait}\n{plan}'
@@ -145,6 +143,24 @@ def test_a_failing_notebook_is_shown_and_others_go_on(project):
     assert 'papers/bad: not run, because something it reads failed.' in said
 
 
+def test_a_killed_process_is_named(project):
+    change(project/'workflow'/'plans'/'bad.py', "Run('stages/broken')", "Run('stages/broken', dict(kind='killed'))")
+    code, said = reproduce(project, '--paper', 'bad')
+    change(project/'workflow'/'plans'/'bad.py', "Run('stages/broken', dict(kind='killed'))", "Run('stages/broken')")
+    assert code == 1 and 'FAILED bad/a: its process ended without a word' in said and 'The log ends:' in said
+    assert 'papers/bad: not run, because something it reads failed.' in said and not list(project.glob('runs/store/.*'))
+
+
+@pytest.mark.parametrize('text', ['null', '[]', '{}', '{"files": []}', '{"files": {}}', '{"files": {"a": 3}}'])
+def test_a_record_that_is_none(project, text):
+    record, = project.glob('runs/store/small-*/run.json')
+    kept = record.read_text()
+    record.write_text(text)
+    code, said = reproduce(project, '--paper', 'small', '--dry-run', '--why')
+    record.write_text(kept)
+    assert code == 0 and 'is damaged (its run.json is not that of a run)' in said and 'Traceback' not in said
+
+
 def test_a_full_disk_stops_everything(project):
     change(project/'workflow'/'plans'/'bad.py', "Run('stages/broken')", "Run('stages/broken', dict(kind='full'))")
     code, said = reproduce(project, '--paper', 'bad')
@@ -158,7 +174,9 @@ def test_a_full_disk_stops_everything(project):
     (['--only', 'small/fig1'], 'small/fig1 is not built yet; these are: small/table1'),
     (['--profile', 'mimi'], "did you mean 'mini'?"),
     (['--paper', 'typo'], "no parameter of stages/numbers named 'sed'; did you mean 'seed'?"),
-    (['--target', 'mars'], "no target named 'mars'")])
+    (['--target', 'mars'], "no target named 'mars'"), (['--only', ','], 'A name is missing'),
+    (['--only', 'small/table1', '--paper', 'bad'], 'use one of the two'),
+    (['--paper', 'small', '--target', 'market1501'], 'small has no target market1501; it has: none')])
 def test_wrong_names(project, args, says):
     code, said = reproduce(project, *args)
     assert code == 1 and says in said and len(said.strip().splitlines()) == 1
