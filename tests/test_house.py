@@ -53,7 +53,7 @@ def test_parts_import_downwards_only():
     for f in NOTEBOOKS:
         source = '\n'.join(''.join(c['source']) for c in code_cells(f) if '#| export' in ''.join(c['source']))
         for m in re.findall(r'^#\| default_exp (\S+)', '\n'.join(''.join(c['source']) for c in code_cells(f)), re.M):
-            number[m], imports[m] = f.name.split('_')[0], set(re.findall(r'(?:from|import) reid_nb\.([\w.]+)', source))
+            number[m], imports[m] = f.name.split('_')[0], set(re.findall(r'^\s*(?:from|import) reid_nb\.([\w.]+)', source, re.M))
     wrong = [(m, i) for m, used in imports.items() for i in used if number[i] >= number[m]]
     assert wrong == []
 
