@@ -457,7 +457,7 @@ def _add_parts(learn, out, about, images, save_every, parts):
     "Everything of every training, and `parts`. ValueError for a callback that is no Part."
     if odd := [p for p in parts if not isinstance(p, Part)]:
         raise ValueError(f'{odd[0]} is no Part. This loop has none of the callbacks that those of fastai count on; '
-                         'derive yours from reid_nb.learner.Part.')
+                         'make yours a reid_nb.learner.Part.')
     checkpoint = out/'checkpoint.safetensors'
     learn.add_cbs([Place(), Bytes(), Rate(), SumGradients(), Watch(images, checkpoint), Record(out/'history.csv'), Bar(),
                    Checkpoints(checkpoint, about, save_every), *parts])
