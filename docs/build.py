@@ -22,8 +22,8 @@ PARTS = {'0': 'Core', '1': 'Data', '2': 'Engine', '3': 'Foundations', '4': 'Fine
 def find_notebooks(
     nbs:Path # the folder of notebooks
 ) -> dict: # name of a part -> notebooks of it, in reading order; parts without notebooks are left out
-    "The book's parts: by the first digit of a notebook's number, and the papers and stages last."
-    of_part = lambda key: sorted(nbs.glob(f'{key}/*.ipynb' if len(key) > 1 else f'{key}[0-9]_*.ipynb'))
+    "The book's parts: by the first digit of a notebook's number (22, 22a, 2a), and the papers and stages last."
+    of_part = lambda key: sorted(nbs.glob(f'{key}/*.ipynb' if len(key) > 1 else f'{key}[0-9a-z]*_*.ipynb'))
     return {title: found for key, title in PARTS.items() if (found := of_part(key))}
 
 def relink(

@@ -12,9 +12,9 @@ from collections import namedtuple
 from pathlib import Path
 
 from .core import PROFILE_NAMES, known_name, profile as sizes, write_whole
-from .gallery import list_files, read_artifacts, write_front_page
+from .gallery import read_artifacts, write_front_page
 from .plans import choose_runs, declared_reads, expect_seconds, load_plan, page_job, read_history, resolve, why_run
-from .runs import find_fault, make_job, notebook_path, one_at_a_time, project_root, read_record, store_path
+from .runs import find_fault, make_job, notebook_path, one_at_a_time, read_record, store_path
 
 # %% ../nbs/95_reproduce.ipynb #de8f18a5
 Asked = namedtuple('Asked', 'root profile only paper target seeds', defaults=((), '', (), None))
@@ -261,7 +261,7 @@ def reproduce(
     extra:tuple=() # further options for Snakemake, such as its executor
 ) -> bool: # whether everything that was asked for is there now
     "Compute what is missing, and publish. What happens is printed. ValueError for wrong names, OSError for a full disk."
-    root, runs = asked.root, asked.root/'runs'
+    runs = asked.root/'runs'
     jobs, pages, chapters = gather(asked)
     if dry_run: _tell(jobs, asked, workers, why); return True
     wait = lambda who: print(f'Another reproduce is at work in this folder ({who}). Waiting for it; Ctrl-C gives up.', flush=True)

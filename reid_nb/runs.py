@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import reid_nb
-from .core import fingerprint, known_name, rng, sha256, write_whole
+from .core import fingerprint, known_name, sha256, write_whole
 
 # %% ../nbs/90_runs.ipynb #9d82945e
 def write_notebook(

@@ -1,10 +1,9 @@
 "People: labels that are true of what is worn, and nobody naked, at rest and walking, whatever the seed and the season."
-from collections import Counter
 
 import numpy as np
 import pytest
 
-from reid_nb.engine.attributes import ATTRIBUTES, COLOURS, LOWERS, SEASONS, UPPERS, colour_name, draw_attributes
+from reid_nb.engine.attributes import ATTRIBUTES, LOWERS, SEASONS, UPPERS, colour_name, draw_attributes
 from reid_nb.engine.bodies import PARTS, see
 from reid_nb.engine.motion import pose
 from reid_nb.engine.people import make_person

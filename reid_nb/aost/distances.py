@@ -8,7 +8,7 @@ __all__ = ['SetLook', 'Looks', 'Cells', 'make_vgg', 'see', 'gram_matrix', 'conte
            'cell_distances']
 
 # %% ../../nbs/40_distances.ipynb #9ce82a94
-import json, shutil
+import json
 from collections import namedtuple
 from pathlib import Path
 

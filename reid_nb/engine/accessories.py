@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .bodies import BONES, Body
-from .garments import SHELL_ANGLES, Piece, armness
+from .garments import Piece, armness
 
 # %% ../../nbs/22c_accessories.ipynb #ebe68530
 def rigid(
@@ -273,7 +273,7 @@ def umbrella(
 # %% ../../nbs/22c_accessories.ipynb #d2c93387
 def _skull(body, head):
     "Middle and half axes of the head above the brow: x, up, front, back."
-    m, s = body.marks, body.height / 1.7
+    m = body.marks
     brow = m['l_eye'][1] + .035
     p = head[head[:, 1] > brow - .01]
     centre = np.array([0, brow, (p[:, 2].max() + p[:, 2].min()) / 2])

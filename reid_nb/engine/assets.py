@@ -6,7 +6,6 @@
 __all__ = ['ASSETS', 'load_arrays', 'load_picture', 'fill_texture', 'normals', 'target_weights', 'provenance']
 
 # %% ../../nbs/20_assets.ipynb #26496e64
-import gzip, hashlib, io, json
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 import reid_nb
-from ..core import compiled, sha256
+from ..core import compiled
 
 # %% ../../nbs/20_assets.ipynb #29bb217d
 ASSETS = Path(reid_nb.__file__).parent / 'assets' # what the package carries

@@ -155,7 +155,7 @@ def camera_effects(
     seed:int # of the picture
 ): # -> image (h, w, 3) uint8 as the bytes decode, and the JPEG's bytes
     "What the camera writes to disk."
-    draw, (height, width) = rng(seed, 'camera'), image.shape[:2]
+    draw, height = rng(seed, 'camera'), len(image)
     pixel = height / (window[3] - window[1]) * camera.frame[0] / 1080 # output pixels per pixel of a 1080-line frame
     dark = 1 - light.daylight
     add_precipitation(image, light, draw)

@@ -6,23 +6,23 @@
 __all__ = ['shot_of', 'dataset_sheet', 'viewpoint_wheel', 'weather_light_grid', 'attribute_figure', 'explore', 'describe']
 
 # %% ../../nbs/2a_explorer.ipynb #8030ef64
-import io, math
+import math
 
 import numpy as np
 
 from ..core import known_name
-from .attributes import draw_attributes
+from .attributes import SHADES, draw_attributes
 from .light import ILLUMINATIONS, WEATHERS
 from .motion import MOTIONS
 from .render import Shot, render
 from .scenes import SCENES
-from .specs import SPECS, VirtualDataset, find_spec, plan_people, scene_cameras
+from .specs import VirtualDataset, find_spec, plan_people, scene_cameras
 
 # %% ../../nbs/2a_explorer.ipynb #1d49c134
 def shot_of(
     person:int=0, # number of the identity
     viewpoint:float=30, # degrees: 0 sees the front, 90 the left side, 180 the back
-    scene:str='street', camera:int=0, # where, and which of its cameras
+    scene:str='street', camera:int=1, # where, and which of its cameras
     weather:str='sunny', illumination:str='forenoon',
     motion:str='walk', phase:float=.1, # of its cycle, 0..1
     season:str='any', height:int=256, width:int=128, # pixels
@@ -111,14 +111,11 @@ def attribute_figure(
         share = people[c].value_counts()
         share = share[share > 0]
         pie.pie(share, labels=[n if v > .03 * len(people) else '' for n, v in share.items()],
-                colors=[_INK.get(n, n) for n in share.index], textprops=dict(fontsize=8), startangle=90,
+                colors=[np.mean(SHADES[n], 0) / 255 for n in share.index], textprops=dict(fontsize=8), startangle=90,
                 wedgeprops=dict(edgecolor='gray', linewidth=.4))
         pie.set_title(c.replace('_color', ' body'))
     fig.tight_layout()
     return fig
-
-_INK = dict(black='#222226', white='#f4f3ef', gray='#85868a', red='#b3272b', green='#3f7a4c', blue='#31569f',
-            yellow='#dcb93c', purple='#67408a', brown='#6d4c33', orange='#d97c34', pink='#dc98a8')
 
 # %% ../../nbs/2a_explorer.ipynb #e2b94628
 def explore(
@@ -131,7 +128,7 @@ def explore(
     slider = lambda name, top, step=1, kind=w.IntSlider, value=0: kind(value=value, max=top, step=step, description=name, **wide)
     choice = lambda name, words, value: w.Dropdown(options=list(words), value=value, description=name, **wide)
     controls = dict(person=slider('person', 9999), viewpoint=slider('viewpoint', 350, 10, value=30),
-                    scene=choice('scene', SCENES, 'street'), camera=slider('camera', 11),
+                    scene=choice('scene', SCENES, 'street'), camera=slider('camera', 11, value=1),
                     weather=choice('weather', WEATHERS, 'sunny'), illumination=choice('light', ILLUMINATIONS, 'forenoon'),
                     motion=choice('motion', MOTIONS, 'walk'), phase=slider('phase', 1., .02, w.FloatSlider, .1),
                     season=choice('season', ('any', 'summer', 'winter'), 'any'))

@@ -11,7 +11,6 @@ import math
 import numpy as np
 
 from ..core import compiled
-from .assets import fill_texture
 from .bodies import Body
 from .garments import ARMS, Piece, armness, down_the_arm
 
@@ -35,7 +34,7 @@ def places(
     arm_v = armness(piece.weights)
     is_arm = arm_v[piece.faces].mean(1) > .5
     left = V[:, 0] >= 0
-    up, front = np.array([0, 1., 0]), np.array([0, 0, 1.])
+    front = np.array([0, 0, 1.])
     around = np.empty(len(V))
     if legs:
         for side, (hip, ankle) in ((left, (14, 16)), (~left, (17, 19))):
@@ -282,7 +281,7 @@ def top_details(
     to_hem = np.where(torso, y - hem, 1.)
     to_cuff = np.where(torso, 1., sleeve_end - down)
     rib = .86 + .2 * (np.sin(around * 2 * np.pi / .012) > 0)
-    chest, waist, middle = J[7, 1] - .12, J[1, 1], np.abs(x)
+    waist, middle = J[1, 1], np.abs(x)
     if kind in ('sweatshirt', 'hoodie', 'zip_hoodie', 'windbreaker'):
         for d, n in ((to_hem, .055), (to_cuff, .05), (to_neck, .022)): s = np.where(d < n,
             s * rib * (.9 if kind != 'windbreaker' else .8), s)

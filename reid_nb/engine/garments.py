@@ -276,7 +276,7 @@ def grow_top(
     V, N, f, W, sky = _relaxed('tights', body, 10)
     J, arm = body.joints, armness(W)
     sleeve_ease = ease if sleeve_ease is None else sleeve_ease
-    chest, waist = J[3, 1] + .62 * (J[4, 1] - J[3, 1]), J[1, 1]
+    chest = J[3, 1] + .62 * (J[4, 1] - J[3, 1])
     down, _ = down_the_arm(V, J)
     on_shoulder = (down / .6).clip(.3, 1)                                           # cloth lies on the shoulders
     V = V + N * (ease * (1 - arm) * (.5 + .5 * ((chest + .05 - V[:, 1]) / .15).clip(0, 1)) + sleeve_ease * arm * on_shoulder)[:,

@@ -14,7 +14,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..core import compiled, known_name, rng
-from .frames import LAMP_WHITE, Frame, SunMap, add_lamps, pixel_ray
+from .frames import LAMP_WHITE, add_lamps, pixel_ray
 from .raster import corner_weights, lit, sample_texture, sun_axes
 
 # %% ../../nbs/27_light.ipynb #66a6f0af
@@ -144,8 +144,8 @@ def sky_colour(
         out[k] = clean + (bank - clean) * cloud
 
 # %% ../../nbs/27_light.ipynb #8d62eee9
-LINEAR = np.where(np.arange(256) <= 10.31, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + .055) / 1.055) ** 2.4)
-LINEAR = LINEAR.astype(np.float32) # (256,) of an sRGB value
+_grey = np.arange(256) / 255
+LINEAR = np.where(_grey <= .04045, _grey / 12.92, ((_grey + .055) / 1.055) ** 2.4).astype(np.float32) # (256,) of an sRGB value
 
 @compiled
 def _snow_cover(light, noise, ny, x, z):

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..core import compiled, known_name, rng
-from .bodies import BONES, PARENT
+from .bodies import PARENT
 
 # %% ../../nbs/24_motion.ipynb #fe0114e3
 Gait = namedtuple('Gait', [
@@ -308,7 +308,6 @@ def _legs(p, g, joints, leg, foot, side, turn, place):
                 at = (g.duty, 0.)[i]
                 a = _stance(at, g, leg, foot, k, side)
                 back = _stance(at + (-.01, .01)[i], g, leg, foot, k, side)
-                rise = g.bob * leg
                 turn_i, way_i = _pelvis(at + k * .5, g, leg, side)
                 h = joints[0] + way_i + _move(turn_i, joints[b] - joints[0])
                 h[1] += place[0, 1] - joints[0, 1] + _bob(at, g, leg) - _bob(p, g, leg)
@@ -335,7 +334,7 @@ def _relaxed(joints, k, fore, degrees):
 def _arms(p, g, joints, keypoints, widths, out, turn, place):
     "Rotations of arms and hands."
     for k in range(2):
-        b, sign, q = 7 + 4 * k, 1 - 2 * k, (p + k * .5) % 1
+        b, q = 7 + 4 * k, (p + k * .5) % 1
         what = g.left if k == 0 else g.right
         if what == 0:
             c = np.cos(2 * np.pi * (q + (.02 if g.duty > .5 else .22)))     # a runner's leg is foremost before it lands

@@ -6,7 +6,6 @@
 __all__ = ['Person', 'UPPER_IS_LOOSE', 'make_person']
 
 # %% ../../nbs/23_people.ipynb #d89e9ce4
-import math
 from collections import namedtuple
 from functools import cache
 
@@ -15,7 +14,7 @@ import numpy as np
 from ..core import rng
 from .accessories import backpack, glasses, handbag, hat, join, shoulder_bag, umbrella
 from .assets import fill_texture, load_arrays, load_picture, normals
-from .bodies import BONES, KEYPOINT_BONES, PARTS, Body, Mesh, make_body, make_textures
+from .bodies import KEYPOINT_BONES, PARTS, Mesh, make_body, make_textures
 from .fabrics import draw_motif, fold_shade, leg_details, paint_cloth, places, top_details, wrap
 from .garments import (Piece, armness, asset_weights, chart, chart_legs, clip, cut_sleeves, down_the_arm,
                                      fit_garment, grow_skirt, grow_top, grow_trousers, keep_faces, lengthen, push_out,
@@ -438,7 +437,7 @@ def _hidden(a, body, hem, lower_top, top_end, sock_top):
     arm, (t, _) = armness(W), down_the_arm(P, J)
     hidden = np.zeros(len(P), bool)
     size = body.height / 1.7
-    y, x, z = P[:, 1], P[:, 0], P[:, 2]
+    y, z = P[:, 1], P[:, 2]
     def covered(name):
         c = np.zeros(len(P), bool)
         c[b['skin']] = np.unpackbits(load_arrays(name)['cover'])[:len(b['skin'])].astype(bool)

@@ -17,7 +17,7 @@ from ..core import compiled, known_name
 from .attributes import draw_attributes
 from .cameras import camera_effects
 from .frames import make_frame, make_sun_map
-from .light import (Casters, HOURS, ILLUMINATIONS, LINEAR, NOISE, WEATHERS, make_light, shade_backdrop,
+from .light import (Casters, ILLUMINATIONS, LINEAR, NOISE, WEATHERS, make_light, shade_backdrop,
                                   shade_person)
 from .motion import MOTIONS, pose
 from .people import make_person

@@ -639,7 +639,8 @@ def _claimed(folder:Path, plan:dict) -> bool:
     note = folder/'dataset.json'
     if note.is_file():
         try: there = json.loads(note.read_text())
-        except ValueError: there = {}
+        except ValueError: there = None
+        if not isinstance(there, dict): there = {}
         if there.get('fingerprint') != plan['fingerprint']:
             what = f"{there['images']:,} images of {there['spec']['name']}" if 'spec' in there else 'something else'
             raise ValueError(f"{folder} holds {what}, not what is asked for (another spec, scale, size or version). "
@@ -703,7 +704,7 @@ def render_dataset(
     rows = np.arange(len(dataset)) if rows is None else np.unique(dataset._indices(rows))
     if len(rows) == 0: raise ValueError('No rows to render.')
     if workers is not None and workers < 1: raise ValueError(f'At least one worker is needed; got {workers}.')
-    s = dataset.spec
+    s, workers = dataset.spec, workers or _processors()
     part = rows.tolist() if len(rows) < len(dataset) else None
     plan = dict(fingerprint=fingerprint(s._asdict(), part, masks, reid_nb.__version__), spec=s._asdict(),
                 images=len(rows), masks=masks, version=reid_nb.__version__)
@@ -726,7 +727,6 @@ def _render_rows(spec, rows, folder, masks, workers):
     order, piece = _order(spec, rows)
     pieces = np.split(rows[order], np.flatnonzero(np.diff(piece)) + 1)
     done = {int(f.stem) for f in (folder/'.partial').glob('*.parquet')}
-    workers = workers or _processors()
     back = lambda k: -1 if k // workers % 2 else 1 # there and back again: who was rendered last is still at hand
     todo = {k: part[::back(k)] for k, part in enumerate(pieces) if k not in done}
     left = sum(map(len, todo.values()))
@@ -748,7 +748,7 @@ def _run(spec, todo, total, folder, masks, workers):
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
-    jobs, workers = [(spec, rows, str(folder), k, masks) for k, rows in todo.items()], workers or _processors()
+    jobs = [(spec, rows, str(folder), k, masks) for k, rows in todo.items()]
     with progress(total=total, initial=total - sum(map(len, todo.values())), what=spec.name, unit=' images') as bar:
         if workers == 1 or len(jobs) == 1:
             for job in jobs: bar.update(_render_piece(*job))
