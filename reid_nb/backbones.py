@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Architecture', 'ARCHITECTURES', 'POOLS', 'IBN', 'ConvNorm', 'LightConv', 'Gate', 'OmniScale', 'load_trunk',
-           'make_backbone', 'GeM', 'bnneck', 'ReIDModel', 'DomainBatchNorm', 'domain_specific', 'use_domain']
+           'make_backbone', 'GeM', 'bnneck', 'ReIDModel', 'trunk_parts', 'freeze', 'DomainBatchNorm', 'domain_specific',
+           'use_domain']
 
 # %% ../nbs/34_backbones.ipynb #67259525
 import contextlib, copy, re
@@ -254,6 +255,7 @@ class ReIDModel(nn.Module):
         self.classifier = nn.Linear(trunk.channels, classes, bias=not neck)
         nn.init.normal_(self.classifier.weight, std=.001)
         if not neck: nn.init.zeros_(self.classifier.bias)
+        self.frozen = []
 
     def forward(self,
         x:torch.Tensor, # (B,3,H,W), normalised with trunk.mean and trunk.std
@@ -264,6 +266,30 @@ class ReIDModel(nn.Module):
         before = self.pool(self.trunk(x))
         after = self.neck(before)
         return (before, self.classifier(self.dropout(after))) if self.training else after
+
+    def train(self, mode:bool=True):
+        super().train(mode)
+        for part in self.frozen: part.eval()
+        return self
+
+# %% ../nbs/34_backbones.ipynb #c8e2d2ea
+def trunk_parts(
+    trunk:nn.Module # from make_backbone
+) -> list: # of modules: layers and blocks, in the order in which an image passes them
+    "What a trunk consists of, as far as it can be frozen part by part."
+    return [p for part in trunk.children() for p in (part.children() if type(part) is nn.Sequential else [part])]
+
+def freeze(
+    model:ReIDModel,
+    count:int # how many parts of the trunk, from the first
+) -> ReIDModel: # the same
+    "The first parts keep weights and statistics in training. ValueError where the trunk has no part left to train."
+    parts = trunk_parts(model.trunk)
+    if count >= len(parts):
+        raise ValueError(f'frozen = {count}: the trunk has {len(parts)} parts, and one at least must be left to train.')
+    model.frozen = parts[:count]
+    for part in model.frozen: part.requires_grad_(False)
+    return model.train(model.training)
 
 # %% ../nbs/34_backbones.ipynb #4d3c1005
 class DomainBatchNorm(nn.Module):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RANKS', 'PROTOCOLS', 'METRICS', 'rank_distances', 'score_queries', 'summarize', 'rank_features', 'evaluate',
-           'bootstrap', 'cuhk03_cmc', 'multi_query', 'colour_histogram', 'load_features', 'load_sides', 'evaluate_file']
+           'bootstrap', 'score_people', 'cuhk03_cmc', 'multi_query', 'colour_histogram', 'load_features', 'load_sides',
+           'evaluate_file']
 
 # %% ../nbs/30_evaluation.ipynb #d76c9ad5
 import os
@@ -343,6 +344,18 @@ def bootstrap(
     totals = np.stack([draw.multinomial(len(values), even) @ values for _ in range(times)])
     low, high = np.quantile(totals[:, 1:] / totals[:, :1], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pd.DataFrame(dict(low=low, high=high), index=list(columns))
+
+# %% ../nbs/30_evaluation.ipynb #87da00b6
+def score_people(
+    scores:pd.DataFrame, # from score_queries or evaluate
+    pid # (queries,) whom each query shows
+) -> pd.DataFrame: # pid, queries (answered ones), and the sums of mAP, mINP, rank-1, rank-5, rank-10 over them
+    "What each person adds to the means; two models can then be compared on the same people."
+    answered = scores.matches.to_numpy() > 0
+    s = scores[answered]
+    each = pd.DataFrame(dict(pid=np.asarray(pid)[answered], queries=1, mAP=s.ap.to_numpy(), mINP=s.inp.to_numpy(),
+                             **{f'rank-{k}': (s['first'] <= k).to_numpy(float) for k in (1, 5, 10)}))
+    return each.groupby('pid', as_index=False).sum()
 
 # %% ../nbs/30_evaluation.ipynb #99b5a1ba
 def cuhk03_cmc(

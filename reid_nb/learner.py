@@ -44,6 +44,7 @@ BAG_OF_TRICKS = dict(
     milestones=(40, 70), # epochs after which the rate is divided by ten; None: it falls to zero along a cosine
     average=0., # momentum of an averaged copy of the weights; 0: none
     norm_group=0, # images that a batch norm takes together; 0: the whole batch
+    frozen=0, # first parts of the trunk that keep their pretrained weights and statistics
 )
 
 # %% ../nbs/38_learner.ipynb #ac2a224f
@@ -63,6 +64,7 @@ CONFIGURATIONS = dict(
     cpu = BAG_OF_TRICKS | dict(backbone='mobilenet_v2', weights='mobilenet_v2_deepsort', height=128, width=64, epochs=6,
                                warmup=.5, milestones=None),
 )
+CONFIGURATIONS['hour'] = CONFIGURATIONS['cpu'] | dict(augmentation='shift', lr=2e-3, frozen=7)
 
 Configuration = namedtuple('Configuration', ['name', *BAG_OF_TRICKS])
 
@@ -72,7 +74,7 @@ _not_negative = (lambda v: v >= 0, 'at least 0')
 _one = (lambda v: v >= 1, 'at least 1')
 LIMITS = dict(
     height=_one, width=_one, P=_one, epochs=_one, K=_not_negative, steps=_not_negative, norm_group=_not_negative,
-    last_stride=(lambda v: v in (1, 2), '1 or 2'), dropout=_share, smoothing=_share, average=_share,
+    frozen=_not_negative, last_stride=(lambda v: v in (1, 2), '1 or 2'), dropout=_share, smoothing=_share, average=_share,
     identity=_not_negative, triplet=_not_negative, margin=_not_negative, weight_decay=_not_negative, warmup=_not_negative,
     lr=(lambda v: v > 0, 'above 0'),
     milestones=(lambda v: all(_is_number(m) and m > 0 for m in v) and list(v) == sorted(v), 'rising numbers of epochs'),
@@ -96,6 +98,8 @@ def _check_together(c):
     if c.triplet and (c.K < 2 or c.P < 2):
         raise ValueError(f'P = {c.P} and K = {c.K}: a triplet takes two images of one person and one of another, so both are '
                          '2 at least; or set triplet=0.')
+    if c.frozen and c.weights is None:
+        raise ValueError(f'frozen = {c.frozen} without weights: what was never trained is not worth keeping. Set frozen=0.')
     if c.milestones is None and c.warmup >= c.epochs:
         raise ValueError(f'warmup = {c.warmup:g} of {c.epochs} epochs leaves none to train in. Shorten it, or train longer.')
 

@@ -23,7 +23,7 @@ TITLES |= {'mini-gspr': 'mini-GSPR', 'finegpr+random': 'FineGPR + random', 'fine
 
 SHARES = ('rank-1', 'rank-5', 'rank-10', 'rank-20', 'mAP', 'mINP') # kept as shares of 1, printed as percent
 LOWER_IS_BETTER = ('FID', 'images', 'training time', 'seconds')
-DOMAINS = ('real', 'stand-in', 'drawn') # drawn: flat figures, to try the machinery with
+DOMAINS = ('real', 'stand-in', 'rendered', 'drawn') # rendered: by a plan that stands in for nothing; drawn: flat figures
 
 TITLES |= dict(cyclegan='CycleGAN', ptgan='PTGAN', spgan='SPGAN')
 

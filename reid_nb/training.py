@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import distributed
 
-from .backbones import ReIDModel
+from .backbones import ReIDModel, freeze
 from .core import pick_device, seed_all
 from .data.images import cache_images
 from .data.loaders import make_loader, plan_pk, plan_shuffled
@@ -96,7 +96,8 @@ def _new_model(c, classes:int, seed:int) -> ReIDModel:
     seed_all(seed, 'train')
     model = make_model(c.backbone, classes, c.height, c.width, c.weights, c.last_stride, c.pool, c.neck, c.dropout,
                        c.augmentation)
-    return group_norms(model, c.norm_group) if c.norm_group else model
+    if c.norm_group: model = group_norms(model, c.norm_group)
+    return freeze(model, c.frozen)
 
 def _can_share(c, count:int):
     "ValueError unless `count` processes can share a batch without a trace of how many they are."

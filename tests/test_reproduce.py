@@ -51,3 +51,40 @@ def test_everything_is_planned(project):
     code, said = reproduce(project, '--dry-run', '--profile', 'smoke')
     assert code == 0
     for name in ('00_core', '99_cli', 'papers/drawn', 'drawn/plain-2-0'): assert f'  {name} ' in said
+
+
+STAGES = '''
+from reid_nb.data.records import load_records
+from reid_nb.runs import run_stage
+
+images = lambda run: set(load_records(run.folder).image)
+rendered, target = (run_stage('stages/render', dict(spec=spec, scale=.01)) for spec in ('mini_gspr', 'market1501'))
+assert (rendered.metrics['domain'], target.metrics['domain']) == ('rendered', 'stand-in')
+assert load_records(rendered.folder).pid.nunique() == 5 and rendered.metrics['images'] == 260
+
+some = run_stage('stages/select', dict(people=4, each=12, query="weather != 'foggy'"), dict(dataset=rendered))
+fewer = run_stage('stages/select', dict(people=4, each=6, query="weather != 'foggy'"), dict(dataset=rendered))
+chosen = load_records(some.folder)
+assert chosen.groupby('pid').size().tolist() == [12] * 4 and 'foggy' not in set(chosen.weather)
+assert images(fewer) < images(some) < images(rendered)
+
+held = run_stage('stages/hold_out', {}, dict(dataset=target))
+r = load_records(held.folder)
+assert images(held) == set(load_records(target.folder).query("split == 'train'").image)
+assert not set(r.pid[r.split == 'train']) & set(r.pid[r.split == 'query']) and set(r.pid[r.split == 'query']) <= set(r.pid[r.split == 'gallery'])
+assert (r[r.split == 'query'].groupby(['pid', 'camid']).size() == 1).all()
+
+small = dict(backbone='resnet10_ibn_a', weights=None, frozen=0, epochs=1, P=4, K=3, height=64, width=32)
+model = run_stage('stages/train', dict(settings=small), dict(dataset=some))
+assert model.metrics['people'] == 4 and (model.folder/'model.safetensors').is_file()
+scores = [run_stage('stages/evaluate', dict(norms=n), dict(model=model, dataset=target)) for n in ('as trained', 'of each camera')]
+assert scores[0].metrics['queries'] == scores[1].metrics['queries'] > 0 and scores[0].metrics['mAP'] != scores[1].metrics['mAP']
+'''
+
+
+def test_stages(project, tmp_path):
+    "From a plan of the renderer to a score, each step a run."
+    env = {**os.environ, 'PYTHONPATH': str(project), 'REID_DATA': '', 'REID_CACHE': str(tmp_path)}
+    done = subprocess.run([sys.executable, '-c', STAGES], cwd=project, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path/'trainings').glob('*')), 'a checkpoint was left behind'

@@ -19,6 +19,7 @@ AUGMENTATIONS = dict(
     finegpr       = dict(flip=.5),
     pose_transfer = dict(crop=7 / 8, flip=.5),
     bag_of_tricks = dict(pad=10, flip=.5, erase=.5),
+    shift         = dict(shift=1 / 16, flip=.5),
 )
 
 IMAGENET_MEAN, IMAGENET_STD = (.485, .456, .406), (.229, .224, .225) # of RGB in 0..1
@@ -29,11 +30,14 @@ def make_augmentation(
     height:int, # of the images that come in, pixels
     width:int # pixels
 ): # -> function of a (3,H,W) uint8 tensor; draws from torch's default generator
-    "One of the papers' augmentations as a torchvision transform."
+    "An augmentation as a torchvision transform."
     how = AUGMENTATIONS[known_name(name, AUGMENTATIONS, 'augmentation')]
     steps = []
     if 'pad' in how: steps.append(v2.RandomCrop((height, width), padding=how['pad']))
     if 'crop' in how: steps.append(v2.RandomCrop((round(how['crop'] * height), round(how['crop'] * width))))
+    if 'shift' in how:
+        most = [round(how['shift'] * width), round(how['shift'] * height)]
+        steps.append(v2.RandomCrop((height, width), padding=most, padding_mode='edge'))
     if 'flip' in how: steps.append(v2.RandomHorizontalFlip(how['flip']))
     if 'erase' in how:
         mean = [round(255 * m) for m in IMAGENET_MEAN]
