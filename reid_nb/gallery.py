@@ -105,13 +105,13 @@ def artifact_page(
 ) -> str: # Markdown, with links as from figures/
     "A table or figure, its files and its runs."
     folder = Path(root)/'figures'/paper
-    files = list_files(folder)[artifact]
+    files, page = list_files(folder)[artifact], paper.removesuffix('-real') # a page's results on real data have a folder of their own
     shows = next((a['shows'] for a in read_artifacts(root) if (a['paper'], a['artifact']) == (paper, artifact)), '')
     lines = [f'# {PAPERS.get(paper, paper)}: {artifact_name(artifact)}', '', shows, '']
     if 'md' in files: lines += [files['md'].read_text(encoding='utf-8'), '']
     elif 'png' in files: lines += [f'![{artifact_name(artifact)}]({paper}/{files["png"].name})', '']
     lines += ['Files: ' + ', '.join(f'[{f.name}]({paper}/{f.name})' for kind, f in files.items() if kind != 'md'), '']
-    lines += [f'It is explained in the page [{paper}](../nbs/papers/{paper}.ipynb).', '']
+    lines += [f'It is explained in the page [{page}](../nbs/papers/{page}.ipynb).', '']
     about = json.loads((folder/'runs.json').read_text()) if (folder/'runs.json').exists() else {}
     keys = about.get('artifacts', {}).get(artifact, [])
     if keys: lines += ['## How it was made', '', f"Profile {about['profile']}; {len(keys)} runs.", '']

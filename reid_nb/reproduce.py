@@ -213,8 +213,8 @@ def places(
 ) -> tuple: # folder of executed notebooks, folder of tables and figures
     "Where to put what people look at."
     seeds = asked.seeds if asked.seeds != sizes(asked.profile).seeds else None
-    own = [*asked.target, *[f'{seeds}-seeds'] * bool(seeds), *['real'] * real]
-    view = asked.root/'runs'/'-'.join([asked.profile, *own])
+    own = [*asked.target, *[f'{seeds}-seeds'] * bool(seeds)]
+    view = asked.root/'runs'/'-'.join([asked.profile, *own, *['real'] * real])
     return view, asked.root/'figures' if asked.profile == 'mini' and not own else view/'figures'
 
 def _copy(file:Path, to:Path) -> bool: # whether it was needed
@@ -227,7 +227,8 @@ def publish(
     asked:Asked
 ) -> list: # of files that changed
     "Put a page's tables and figures where they belong."
-    folder, to = store_path(asked.root)/page.key/'figures', places(asked, uses_real_data(page, asked))[1]/page.plan.paper
+    real, folder = uses_real_data(page, asked), store_path(asked.root)/page.key/'figures'
+    to = places(asked, real)[1]/f"{page.plan.paper}{'-real' * real}"
     mine = lambda f: page.artifacts is None or f.stem in page.artifacts
     files = [f for f in sorted(folder.glob('*')) if mine(f)]
     changed = [to/f.name for f in files if _copy(f, to/f.name)]
