@@ -2,12 +2,12 @@
 
 So far: what colours alone score on the targets that REID_DATA holds. To come, each a stage in nbs/stages/: render, train,
 optimize attributes, translate, evaluate, Frechet distance. Their runs carry the labels that the paper's tables use
-(training_set, target, seed). Until then no run stands behind Tables 2 and 3; Table 1 is counted by the page itself."""
+(training_set, target, seed). Until then no run stands behind Tables 2 and 3; Table 1 and Figures 2, 3 and 5 are made by the page itself."""
 from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501', 'dukemtmc', 'cuhk03')
 READS = ('data/reported/finegpr.csv', 'data/reported/datasets.csv', 'data/claims/finegpr.toml')
-ARTIFACTS = dict(table1=[], table2=[], table3=[], floor=['colours-*'])
+ARTIFACTS = dict(table1=[], table2=[], table3=[], fig2=[], fig3=[], fig5=[], floor=['colours-*'])
 
 
 def runs(profile, targets, seeds):
