@@ -1,8 +1,8 @@
 """The runs behind the tables and figures of the FineGPR paper.
 
-So far: what colours alone score on the targets that REID_DATA holds. To come, each a stage in nbs/stages/: render, train,
-optimize attributes, translate, evaluate, Frechet distance. Their runs carry the labels that the paper's tables use
-(training_set, target, seed). Until then no run stands behind Tables 2 and 3; Table 1 and Figures 2, 3 and 5 are made by the page itself."""
+So far: what colours alone score on the targets that REID_DATA holds. To come: trainings on our plans of the datasets, parts chosen
+by attribute optimization, style transfer, Frechet distances. Their runs carry the labels that the paper's tables use (training_set,
+target, seed). Until then no run stands behind Tables 2 and 3; Table 1 and Figures 2, 3 and 5 are made by the page itself."""
 from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501', 'dukemtmc', 'cuhk03')
