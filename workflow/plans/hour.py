@@ -6,7 +6,7 @@ from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501',)
 READS = ('data/reported/finegpr.csv',)
-ARTIFACTS = dict(table=['colours', 'final-*'], choices=['choice-*'], curves=['curve-*'])
+ARTIFACTS = dict(table=['colours', 'final-*'], time=['final-*'], choices=['choice-*'], curves=['curve-*'])
 
 NORMS = ('as trained', 'of the target', 'of each camera')
 FINAL = dict(epochs=6)
