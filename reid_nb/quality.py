@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Statistics', 'feature_statistics', 'merge_statistics', 'frechet_distance', 'fid_inception', 'feature_extractor',
            'image_features', 'image_statistics', 'compare_sets', 'frechet_curve', 'frechet_at_infinity',
-           'frechet_error', 'make_lpips', 'lpips_vectors', 'lpips_distances', 'lpips_between', 'lpips_within']
+           'frechet_error', 'convolutions', 'make_lpips', 'check_images', 'lpips_vectors', 'lpips_distances',
+           'mean_and_spread', 'lpips_between', 'lpips_within']
 
 # %% ../nbs/3a_image_quality.ipynb #e826ae8e
 import warnings
@@ -276,6 +277,23 @@ def _parts(x, groups, parts, seed): # -> (n,) the part of each row
     return (rng(seed, 'parts').permutation(n) % parts)[group]
 
 # %% ../nbs/3a_image_quality.ipynb #c1a00717
+def convolutions(
+    build, # of torchvision, such as vgg16
+    layers:int, # how many, from the first
+    state=None # pretrained tensors by name; None: random ones, always the same
+) -> nn.Sequential: # frozen, in evaluation mode; what a layer returned, the next one does not overwrite
+    "The first layers of a network that looks at images."
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = build(weights=None).features[:layers]
+    if state is not None:
+        mine = {k.removeprefix('features.'): v for k, v in state.items() if k.startswith('features.')}
+        net.load_state_dict({k: v for k, v in mine.items() if int(k.split('.')[0]) < layers})
+    for m in net:
+        if isinstance(m, nn.ReLU): m.inplace = False
+    return net.eval().requires_grad_(False)
+
+# %% ../nbs/3a_image_quality.ipynb #9003fe53
 _LPIPS = dict(lpips_alexnet=(alexnet, (1, 4, 7, 9, 11)), lpips_vgg16=(vgg16, (3, 8, 15, 22, 29))) # trunk, and where it is read
 _LPIPS['random'] = _LPIPS['lpips_alexnet']
 
@@ -284,31 +302,34 @@ def make_lpips(
 ) -> nn.Sequential: # `name`, `taps`: the layers that are read; buffers `lin0` to `lin4`: weights of their channels
     "Trunk and heads of LPIPS, version 0.1. OSError where weights cannot be had, ValueError where there are none of that name."
     build, taps = _LPIPS[known_name(weights, _LPIPS, 'LPIPS network')]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = build(weights=None).features[:taps[-1] + 1]
+    state = None if weights == 'random' else load_weights(weights)
+    net = convolutions(build, taps[-1] + 1, state)
     channels = [next(net[i].out_channels for i in range(t, -1, -1) if isinstance(net[i], nn.Conv2d)) for t in taps]
-    state = {f'lin{i}.weight': torch.rand(c, generator=torch_rng(0, i)) / c for i, c in enumerate(channels)}
-    if weights != 'random':
-        state = load_weights(weights)
-        net.load_state_dict({k.removeprefix('features.'): v for k, v in state.items() if k.startswith('features.')})
-    for m in net:
-        if isinstance(m, nn.ReLU): m.inplace = False
+    if state is None: state = {f'lin{i}.weight': torch.rand(c, generator=torch_rng(0, i)) / c for i, c in enumerate(channels)}
     for i in range(len(taps)): net.register_buffer(f'lin{i}', state[f'lin{i}.weight'].flatten().clamp(min=0))
     net.name, net.taps = f'LPIPS ({weights})', taps
-    return net.eval().requires_grad_(False)
+    return net
 
-# %% ../nbs/3a_image_quality.ipynb #9003fe53
+# %% ../nbs/3a_image_quality.ipynb #143369b0
+def check_images(
+    images, # what was given
+    least:int # pixels of height and width that the network needs
+):
+    "ValueError unless these are (n, height, width, 3) bytes, large enough."
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        what = f'{images.dtype} of shape {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
+        raise ValueError(f'Images are an array (n, height, width, 3) of bytes, all of one size; got {what}. '
+                         'cache_images makes it from records.')
+    if min(images.shape[1:3]) < least:
+        raise ValueError(f'The network needs {least} x {least} pixels or more; got {images.shape[1:3]}.')
+
+# %% ../nbs/3a_image_quality.ipynb #21633bf5
 def lpips_vectors(
     net:nn.Module, # from make_lpips
     images:np.ndarray # (n, height, width, 3) uint8, at least 32 x 32
 ) -> torch.Tensor: # (n, entries): squared distances of rows are LPIPS
     "What LPIPS compares (Zhang et al. 2018, Eq. 1). ValueError where these are not images of one size."
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        what = f'{images.dtype} of shape {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
-        raise ValueError(f'LPIPS compares images (n, height, width, 3) of bytes, all of one size; got {what}. '
-                         'cache_images makes such an array from records.')
-    if min(images.shape[1:3]) < 32: raise ValueError(f'LPIPS needs 32 x 32 pixels or more; got {images.shape[1:3]}.')
+    check_images(images, 32)
     x = normalise(torch.from_numpy(np.array(images)).to(net.lin0.device).permute(0, 3, 1, 2))
     parts = []
     with torch.inference_mode():
@@ -335,15 +356,22 @@ def lpips_distances(
     return torch.cat(out).numpy()
 
 # %% ../nbs/3a_image_quality.ipynb #5c91a913
-def _lpips_mean(net, images, batch_size=32): # -> mean vector (entries,), mean squared distance from it, in double precision
-    if len(images) == 0: raise ValueError('There are no images to compare.')
-    total, squares, first = 0, 0, None
-    for i in progress(range(0, len(images), batch_size), f'LPIPS of {len(images):,} images'):
-        v = lpips_vectors(net, images[i:i + batch_size]).cpu().double()
+def mean_and_spread(
+    blocks # of vectors, (b, D) tensors; one block at least
+) -> tuple: # mean vector (D,), and the mean squared distance from it; in double precision
+    "What is needed of a set for mean distances over all pairs, in one pass."
+    total, squares, count, first = 0, 0, 0, None
+    for v in blocks:
+        v = v.double()
         if first is None: first = v[0].clone() # sums of differences from it: nothing large cancels
-        total, squares = total + (v - first).sum(0), squares + (v - first).square().sum()
-    shift = total / len(images)
-    return first + shift, float(squares / len(images) - shift.square().sum())
+        total, squares, count = total + (v - first).sum(0), squares + (v - first).square().sum(), count + len(v)
+    shift = total / count
+    return first + shift, float(squares / count - shift.square().sum())
+
+def _lpips_mean(net, images, batch_size=32):
+    if len(images) == 0: raise ValueError('There are no images to compare.')
+    starts = progress(range(0, len(images), batch_size), f'LPIPS of {len(images):,} images')
+    return mean_and_spread(lpips_vectors(net, images[i:i + batch_size]).cpu() for i in starts)
 
 def lpips_between(
     net:nn.Module, # from make_lpips

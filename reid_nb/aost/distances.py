@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..core import fingerprint, import_torchvision, known_name, need_space, progress, rng, write_whole
+from ..quality import check_images, convolutions, mean_and_spread
 from ..weights import load_weights
 
 # %% ../../nbs/40_distances.ipynb #83e11fbe
@@ -30,14 +31,9 @@ def make_vgg(
     if weights is None: weights, state = _first_of('vgg19', 'lpips_vgg16')
     else: state = None if known_name(weights, _VGG, 'VGG') == 'random' else load_weights(weights)
     kind = _VGG[weights]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = getattr(import_torchvision().models, kind)(weights=None).features[:max(_TAPS[kind]) + 1]
-    if state is not None: net.load_state_dict({k[9:]: v for k, v in state.items() if k[9:] in net.state_dict()})
-    for m in net:
-        if isinstance(m, nn.ReLU): m.inplace = False
+    net = convolutions(getattr(import_torchvision().models, kind), max(_TAPS[kind]) + 1, state)
     net.name, net.taps = f"{kind.upper().replace('GG', 'GG-')} ({weights})", _TAPS[kind]
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)
 
 # %% ../../nbs/40_distances.ipynb #9c35b245
 def _first_of(*names):
@@ -53,11 +49,7 @@ def see(
     images:np.ndarray # (n, height, width, 3) uint8, at least 16 x 16
 ) -> tuple: # style: five tensors (n, N_l, M_l); content: (n, N, M)
     "The features that distances are made of. ValueError where these are not pictures of one size."
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        what = f'{images.dtype} of shape {images.shape}' if isinstance(images, np.ndarray) else type(images).__name__
-        raise ValueError(f'Pictures are an array (n, height, width, 3) of bytes, all of one size; got {what}. '
-                         'cache_images makes it from records.')
-    if min(images.shape[1:3]) < 16: raise ValueError(f'The network needs 16 x 16 pixels or more; got {images.shape[1:3]}.')
+    check_images(images, 16)
     p = next(net.parameters())
     mean, std = (torch.tensor(v, device=p.device).view(3, 1, 1) for v in ([.485, .456, .406], [.229, .224, .225]))
     x, seen = torch.from_numpy(np.array(images)).to(p.device).permute(0, 3, 1, 2), {}
@@ -123,13 +115,9 @@ def set_look(
 ) -> SetLook: # in double precision
     "A set of pictures as mean distances see it."
     if len(images) == 0: raise ValueError('There are no pictures to look at.')
-    total, squares, first = 0, 0, None
-    for a in progress(_blocks(images), 'mean look'):
-        v = torch.cat(look_vectors(net, images[a:a + 32], **weights), 1).double()
-        if first is None: first = v[0].clone() # sums of differences from it: nothing large cancels
-        total, squares = total + (v - first).sum(0), squares + ((v - first) ** 2).sum()
-    shift = total / len(images)
-    return SetLook((first + shift).cpu().numpy(), float(squares / len(images) - (shift ** 2).sum()), len(images))
+    blocks = (torch.cat(look_vectors(net, images[a:a + 32], **weights), 1) for a in progress(_blocks(images), 'mean look'))
+    mean, spread = mean_and_spread(blocks)
+    return SetLook(mean.cpu().numpy(), spread, len(images))
 
 # %% ../../nbs/40_distances.ipynb #bf1fca42
 def mean_distances(
