@@ -67,7 +67,7 @@ def name_pair(
     what:str, # as find_pairs says
     against:str,
     left:pd.DataFrame # rows of its left side
-) -> str: # such as 'SPGAN > PTGAN, high resolution, FID'; the target only if the claim names targets
+) -> str: # such as 'SPGAN > PTGAN, high resolution, Frechet distance'; the target only if the claim names targets
     "One comparison of a claim, as `expects` spells it."
     at = [f'{left[s].iloc[0]} {s}' for s in claim.same]
     targets = [left.target.iloc[0]] if claim.targets else []

@@ -22,7 +22,7 @@ TITLES = dict(market1501='Market-1501', dukemtmc='DukeMTMC-reID', cuhk03='CUHK03
 TITLES |= {'mini-gspr': 'mini-GSPR', 'finegpr+random': 'FineGPR + random', 'finegpr+ao': 'FineGPR + AO', 'finegpr+aost': 'FineGPR + AOST'}
 
 SHARES = ('rank-1', 'rank-5', 'rank-10', 'rank-20', 'mAP', 'mINP') # kept as shares of 1, printed as percent
-LOWER_IS_BETTER = ('FID', 'images', 'training time', 'seconds')
+LOWER_IS_BETTER = ('FID', 'Frechet distance', 'images', 'training time', 'seconds')
 DOMAINS = ('real', 'stand-in', 'rendered', 'drawn') # rendered: by a plan that stands in for nothing; drawn: flat figures
 
 TITLES |= dict(cyclegan='CycleGAN', ptgan='PTGAN', spgan='SPGAN')
