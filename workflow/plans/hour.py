@@ -6,7 +6,7 @@ from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501',)
 READS = ('data/reported/finegpr.csv',)
-ARTIFACTS = dict(table=['colours', 'final-*'], time=['final-*'], choices=['choice-*'], curves=['curve-*'])
+ARTIFACTS = dict(looks=['street', 'target'], table=['colours', 'final-*'], time=['final-*'], choices=['choice-*'], curves=['curve-*'])
 
 NORMS = ('as trained', 'of the target', 'of each camera')
 FINAL = dict(epochs=6)
@@ -25,7 +25,9 @@ CURVES = dict(
     weather={'all': {}, 'sunny only': dict(query="weather == 'sunny'")},
     hours={'all': {}, 'by day only': dict(query="illumination in ['forenoon', 'noon', 'afternoon']")},
     occlusion={'all': {}, 'nobody hidden': dict(query='visible > .95')},
-    clothes={'all': {}, 'of one colour only': dict(query="pattern == 'plain'")})
+    clothes={'all': {}, 'of one colour only': dict(query="pattern == 'plain'")},
+    things={'all': {}, 'nothing carried': dict(query='backpack + shoulder_bag + handbag + umbrella == 0')},
+    rendered={'64 x 32': dict(size=(64, 32)), '128 x 64': dict(size=(128, 64)), '256 x 128': dict(size=(256, 128))})
 
 
 def runs(profile, targets, seeds):
@@ -33,18 +35,19 @@ def runs(profile, targets, seeds):
     small = dict(smoke=.004, mini=.02).get(profile, .1) # share of the people
     length = FINAL if real else dict(epochs=1)
     found = dict(street=Run('stages/render', dict(spec='street', scale=1. if real else small), labels=_labels('render')),
-                 target=Run('stages/read', real) if real else Run('stages/render', dict(spec='market1501', scale=small)))
+                 target=Run('stages/read', real, labels=_labels('target')) if real else
+                 Run('stages/render', dict(spec='market1501', scale=small), labels=_labels('target')))
     found['colours'] = Run('stages/evaluate_histogram', {}, dict(dataset='target'), _labels('colours', 'market1501'))
     for seed in range(seeds):
         found |= _model(f'model-{seed}', 'street', length, seed)
         for norms in NORMS:
             found[f'final-{seed}-{norms}'] = Run('stages/evaluate', dict(norms=norms), dict(model=f'model-{seed}', dataset='target'),
                                                  _labels(norms, 'market1501', seed))
-    return found | (_trials(seeds) if real and profile != 'smoke' else {})
+    return found | (_trials() if real and profile != 'smoke' else {})
 
 
 def _labels(method, target='', seed=0, trial='', what='', choice=''):
-    trained = 'nothing' if method == 'colours' else 'street'
+    trained = 'nothing' if method in ('colours', 'target') else 'street'
     return dict(training_set=trained, target=target, method=method, seed=seed, trial=trial, what=what, choice=choice)
 
 
@@ -53,16 +56,19 @@ def _model(name, dataset, settings, seed, **trial):
                       _labels('train', seed=seed, **trial))}
 
 
-def _trials(seeds):
-    "Short trainings, one thing changed at a time; equal ones are the same run."
+def _trials():
+    "Short trainings, one thing changed at a time, with one seed; equal ones are the same run."
     found = dict(held=Run('stages/hold_out', inputs=dict(dataset='target')))
     both = [('choice', what, value, SHORT | c, USUAL) for what, values in CHOICES.items() for value, c in values.items()]
     both += [('curve', what, value, SHORT, USUAL | c) for what, values in CURVES.items() for value, c in values.items()]
     for trial, what, value, settings, part in both:
-        found[f'part-{trial}-{what}-{value}'] = Run('stages/select', part, dict(dataset='street'))
-        for seed in range(seeds):
-            name, about = f'{trial}-{what}-{value}-{seed}', dict(trial=trial, what=what, choice=value)
-            found |= _model(f'model-{name}', f'part-{trial}-{what}-{value}', settings, seed, **about)
-            found[name] = Run('stages/evaluate', {}, dict(model=f'model-{name}', dataset='held'),
-                              _labels('as trained', 'market1501', seed, **about))
+        part, dataset = dict(part), 'street'
+        if size := part.pop('size', None): # the plan's first thousand people, rendered as small or large as that
+            dataset = f'street-{value}'
+            found[dataset] = Run('stages/render', dict(spec='street', scale=.125, height=size[0], width=size[1]))
+        found[f'part-{trial}-{what}-{value}'] = Run('stages/select', part, dict(dataset=dataset))
+        name, about = f'{trial}-{what}-{value}', dict(trial=trial, what=what, choice=value)
+        found |= _model(f'model-{name}', f'part-{name}', settings, 0, **about)
+        found[name] = Run('stages/evaluate', {}, dict(model=f'model-{name}', dataset='held'),
+                          _labels('as trained', 'market1501', **about))
     return found
