@@ -17,7 +17,7 @@ from torch import distributed
 from .backbones import ReIDModel, freeze
 from .core import pick_device, seed_all
 from .data.images import cache_images
-from .data.loaders import make_loader, plan_pk, plan_shuffled
+from .data.loaders import cache_on_gpu, make_loader, plan_pk, plan_shuffled
 from .data.records import class_labels
 from .data.transforms import make_augmentation
 from .features import load_model, make_model, save_model
@@ -63,7 +63,7 @@ def train(
     valid:pd.DataFrame=None, # records with query and gallery of other people, to evaluate on
     seed:int=0, # of the first weights, the batches, the augmentation and the dropout
     device:str=None, # 'cuda', 'cpu' ...; None takes the best there is
-    workers:int=None, # processes that prepare batches; None: none on a CPU, up to eight on a GPU
+    workers:int=None, # processes that prepare batches; None: none on a CPU, nor on a GPU that has room for all images; else up to 8
     evaluate_every:int=1, # epochs between evaluations on `valid`
     patience:int=0, # evaluations without a better mAP after which training stops; 0: never
     save_every:int=500, # steps between checkpoints
@@ -88,7 +88,9 @@ def train(
 def _prepare(records, label, c, seed:int, device, workers, process): # -> model, loader
     images, _ = cache_images(records, c.height, c.width)
     model = _new_model(c, int(label.max()) + 1, seed).to(device, memory_format=torch.channels_last)
-    if workers is None: workers = min(8, os.cpu_count()) if device.type == 'cuda' else 0
+    if workers is None:
+        images = cache_on_gpu(images, device)
+        workers = min(8, os.cpu_count()) if device.type == 'cuda' and not torch.is_tensor(images) else 0
     plan, how = plan_batches(c, label, records.camid, seed), make_augmentation(c.augmentation, c.height, c.width)
     return model, make_loader(images, [label, np.arange(len(label))], plan, seed, how, workers, process)
 
