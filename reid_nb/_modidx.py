@@ -217,6 +217,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'reid_nb.data.loaders.ImageBatches.__setstate__': ( 'loaders.html#imagebatches.__setstate__',
                                                                                           'reid_nb/data/loaders.py'),
                                       'reid_nb.data.loaders._as_is': ('loaders.html#_as_is', 'reid_nb/data/loaders.py'),
+                                      'reid_nb.data.loaders.cache_on_gpu': ('loaders.html#cache_on_gpu', 'reid_nb/data/loaders.py'),
                                       'reid_nb.data.loaders.make_loader': ('loaders.html#make_loader', 'reid_nb/data/loaders.py'),
                                       'reid_nb.data.loaders.mix_cameras': ('loaders.html#mix_cameras', 'reid_nb/data/loaders.py'),
                                       'reid_nb.data.loaders.plan_in_order': ('loaders.html#plan_in_order', 'reid_nb/data/loaders.py'),
