@@ -79,6 +79,17 @@ model = run_stage('stages/train', dict(settings=small), dict(dataset=some))
 assert model.metrics['people'] == 4 and (model.folder/'model.safetensors').is_file()
 scores = [run_stage('stages/evaluate', dict(norms=n), dict(model=model, dataset=target)) for n in ('as trained', 'of each camera')]
 assert scores[0].metrics['queries'] == scores[1].metrics['queries'] > 0 and scores[0].metrics['mAP'] != scores[1].metrics['mAP']
+
+chosen = run_stage('stages/choose', dict(per_identity=3, viewpoints=4), dict(dataset=rendered, target=target))
+r = load_records(chosen.folder)
+assert (r.groupby('pid').size() == 3).all() and set(r.image) <= images(rendered) and chosen.metrics['images'] == 15
+masked = run_stage('stages/render_masks', dict(scale=.01, each=4))
+style = run_stage('stages/style', dict(config='ptgan', settings=dict(steps=2, filters=4)), dict(source=masked, target=target))
+moved = run_stage('stages/translate', {}, dict(dataset=masked, style=style))
+a, b = (load_records(run.folder) for run in (masked, moved))
+assert len(a) == 20 and a.drop(columns=['image', 'mask']).equals(b.drop(columns=['image', 'mask'])) and not images(masked) & images(moved)
+near = [run_stage('stages/frechet', dict(images=20), dict(dataset=run, target=target)).metrics for run in (masked, moved)]
+assert near[0]['Frechet distance'] > 0 and near[0]['images'] == 20 and near[0]['Frechet distance'] != near[1]['Frechet distance']
 '''
 
 
@@ -87,4 +98,5 @@ def test_stages(project, tmp_path):
     env = {**os.environ, 'PYTHONPATH': str(project), 'REID_DATA': '', 'REID_CACHE': str(tmp_path)}
     done = subprocess.run([sys.executable, '-c', STAGES], cwd=project, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert not list((tmp_path/'trainings').glob('*')), 'a checkpoint was left behind'
+    left = [f for kind in ('trainings', 'styles') for f in (tmp_path/kind).glob('*')]
+    assert not left, 'a checkpoint was left behind'
