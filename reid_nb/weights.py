@@ -148,9 +148,10 @@ def _run_watched(command:list, folder:Path, bar):
 def _bytes_below(folder:Path) -> int:
     "Bytes in all files below `folder`; files come and go while we look."
     total = 0
-    for f in folder.rglob('*'):
-        try: total += f.stat().st_size if f.is_file() else 0
-        except OSError: pass
+    for place, _, names in os.walk(folder): # passes over a folder that has gone; rglob does not
+        for n in names:
+            try: total += os.stat(os.path.join(place, n)).st_size
+            except OSError: pass
     return total
 
 # %% ../nbs/01_weights.ipynb #152df548
