@@ -20,8 +20,8 @@ CHOICES = dict(
 USUAL = dict(people=1000) # of a curve: what is not varied
 CURVES = dict(
     people={'250': dict(people=250), '500': dict(people=500), '1000': {}, '2000': dict(people=2000), '4000': dict(people=4000)},
-    images={'2': dict(each=2), '4': dict(each=4), '8': dict(each=8), '14': {}},
-    cameras={'1': dict(cameras=1), '2': dict(cameras=2), '3': dict(cameras=3), '4': {}},
+    images={'2': dict(each=2), '4': dict(each=4), '14': {}},
+    cameras={'1': dict(cameras=1), '2': dict(cameras=2), '4': {}},
     weather={'all': {}, 'sunny only': dict(query="weather == 'sunny'")},
     hours={'all': {}, 'by day only': dict(query="illumination in ['forenoon', 'noon', 'afternoon']")},
     occlusion={'all': {}, 'nobody hidden': dict(query='visible > .95')},
