@@ -83,7 +83,7 @@ assert scores[0].metrics['queries'] == scores[1].metrics['queries'] > 0 and scor
 chosen = run_stage('stages/choose', dict(per_identity=3, viewpoints=4), dict(dataset=rendered, target=target))
 r = load_records(chosen.folder)
 assert (r.groupby('pid').size() == 3).all() and set(r.image) <= images(rendered) and chosen.metrics['images'] == 15
-masked = run_stage('stages/render_masks', dict(scale=.01, each=4))
+masked = run_stage('stages/render', dict(spec='mini_gspr', scale=.01, each=4, masks=True))
 style = run_stage('stages/style', dict(config='ptgan', settings=dict(steps=2, filters=4)), dict(source=masked, target=target))
 moved = run_stage('stages/translate', {}, dict(dataset=masked, style=style))
 a, b = (load_records(run.folder) for run in (masked, moved))
