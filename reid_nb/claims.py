@@ -218,13 +218,18 @@ def plot_claims(
 ): # -> matplotlib figure
     "Every comparison with its interval; filled where it decides."
     import matplotlib.pyplot as plt
-    labels = [f"{c.claim}: {', '.join(filter(None, [title(c.target), c.at, c.metric]))}" for c in judged.itertuples()]
-    fig, ax = plt.subplots(figsize=(7, .9 + .19 * len(judged)))
-    for y, c in enumerate(judged.itertuples()):
-        ax.plot([c.low, c.high], [y, y], color='k', lw=1)
-        ax.plot(c.gain, y, dict(zip(VERDICTS, 'oxo'))[c.verdict], color='k', mfc='w' if c.verdict == 'undecided' else 'k', ms=5)
-    ax.axvline(0, color='.6', lw=1, zorder=0)
-    ax.set_yticks(range(len(judged)), labels, fontsize=7)
-    ax.set(xlabel='holds by (points, with 95% interval)'); ax.invert_yaxis()
-    ax.spines[['top', 'right', 'left']].set_visible(False); ax.tick_params(left=False)
+    where = [', '.join(filter(None, [title(c.target), c.at, c.metric])) for c in judged.itertuples()]
+    named = judged.assign(line=judged.claim + ': ' + where, scale=judged.metric.where(~judged.metric.isin(SHARES), 'points'))
+    panels = [g.assign(y=pd.factorize(g.line)[0]) for _, g in named.groupby('scale', sort=False)]
+    lines = [g.y.max() + 1 for g in panels]
+    fig, axes = plt.subplots(len(panels), 1, figsize=(7, .9 * len(panels) + .19 * sum(lines)), height_ratios=[n + 2 for n in lines],
+                             squeeze=False, layout='constrained')
+    for ax, g in zip(axes.flat, panels):
+        for c in g.itertuples():
+            ax.plot([c.low, c.high], [c.y, c.y], color='k', lw=1)
+            ax.plot(c.gain, c.y, dict(zip(VERDICTS, 'oxo'))[c.verdict], color='k', mfc='w' if c.verdict == 'undecided' else 'k', ms=5)
+        ax.axvline(0, color='.6', lw=1, zorder=0)
+        ax.set_yticks(range(g.y.max() + 1), g.line.unique(), fontsize=7)
+        ax.set(xlabel=f'holds by ({g.scale.iloc[0]}, with 95% interval)'); ax.invert_yaxis()
+        ax.spines[['top', 'right', 'left']].set_visible(False); ax.tick_params(left=False)
     return fig

@@ -1,21 +1,101 @@
 """The runs behind the tables and figures of the FineGPR paper.
 
-So far: what colours alone score on the targets that REID_DATA holds. To come: trainings on our plans of the datasets, parts chosen
-by attribute optimization, style transfer, Frechet distances. Their runs carry the labels that the paper's tables use (training_set,
-target, seed). Until then no run stands behind Tables 2 and 3; Table 1 and Figures 2, 3 and 5 are made by the page itself."""
+Each training set of Table 2 is rendered by our plan of it, with a share of its people, and trained on for equally many steps; each
+target is the real one where REID_DATA holds it, else its stand-in. Table 3 adds parts of FineGPR's plan: as many images of each
+person, drawn at random, chosen for the target, and chosen and translated by one SPGAN, which was trained on the stand-in of MSCO.
+Where the number of steps is fixed, the whole of FineGPR is also trained on for four times as many.
+Figures 7 and 9 have six style transfers: three methods, trained on a target of low and one of high resolution."""
+from collections import namedtuple
+
 from reid_nb.plans import Run, real_dataset
 
 TARGETS = ('market1501', 'dukemtmc', 'cuhk03')
 READS = ('data/reported/finegpr.csv', 'data/reported/datasets.csv', 'data/claims/finegpr.toml')
-ARTIFACTS = dict(table1=[], table2=[], table3=[], fig2=[], fig3=[], fig5=[], floor=['colours-*'])
+CHAIN = ['finegpr', 'market1501', 'msco', 'chosen-ao-market1501-0', 'style-spgan-high', 'chosen-aost-market1501-0',
+         'model-finegpr+aost-market1501-0', 'score-finegpr+aost-market1501-0']
+ARTIFACTS = dict(table1=[], table2=['score-*'], table3=['score-finegpr*', 'chosen-*', 'finegpr', 'style-spgan-high'], fig1=CHAIN, fig2=[],
+                 fig3=[], fig4=CHAIN, fig5=[], fig6=['chosen-ao-*'], fig7=['source', 'translated-*'], fig8=['near-*'],
+                 fig9=['distance-*'], floor=['colours-*'])
+
+# share of the people of a set; images of each of FineGPR, and how many of them are chosen; images of each person elsewhere (0: all);
+# configuration of the training, and what is changed in it; the same of the style transfers; images of a Frechet distance
+Sizes = namedtuple('Sizes', 'share finegpr chosen each config settings style distance')
+SIZES = dict(
+    smoke=Sizes(.01, 8, 2, 4, 'hour', dict(epochs=1, steps=2, warmup=.1, P=2), dict(steps=2), 20),
+    mini=Sizes(.2, 98, 6, 16, 'hour', dict(epochs=1, steps=300, warmup=.1), dict(height=128, width=64, steps=400), 1300),
+    gpu=Sizes(1., 0, 108, 0, 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
+    paper=Sizes(1., 0, 108, 0, 'finegpr', {}, {}, 10_000))
+PLANS = dict(somaset='somaset', syri='syri', unrealperson='unreal', personx='personx', randperson='randperson')
+FEW = dict(somaset=80, syri=40) # sets of 50 and 100 people, of whom none is left out; images of each
+TRANSFERS, RESOLUTIONS = ('cyclegan', 'ptgan', 'spgan'), dict(low='market1501', high='msco')
 
 
 def runs(profile, targets, seeds):
-    "Reading a dataset and describing its colours leave nothing to chance or size: the same runs for all profiles and seeds."
-    found = {}
-    for target in targets:
-        if (real := real_dataset(target)) is None: continue
-        found[target] = Run('stages/read', real)
-        found[f'colours-{target}'] = Run('stages/evaluate_histogram', {}, dict(dataset=target),
-                                         labels=dict(training_set='nothing', target=target, seed=0))
+    s, found = SIZES[profile], {}
+    if profile == 'smoke': targets = targets[:1]
+    for t in {'market1501', *targets}:
+        real, label = real_dataset(t), dict(role='target', of=t, seed=0)
+        found[t] = Run('stages/read', real, labels=label) if real else Run('stages/render', dict(spec=t, scale=s.share), labels=label)
+    for t in targets:
+        found[f'colours-{t}'] = Run('stages/evaluate_histogram', {}, dict(dataset=t), dict(training_set='nothing', target=t, seed=0))
+    found['finegpr'] = _rendered('finegpr', 'finegpr', s.share, s.finegpr)
+    for name, spec in PLANS.items():
+        few = profile == 'mini' and name in FEW
+        found[name] = _rendered(name, spec, 1. if few else s.share, FEW[name] if few else s.each)
+    found |= _styles(s)
+    for seed in range(seeds):
+        for name in ('finegpr', *PLANS, *targets): found |= _train(s, name, name, targets, seed) # targets: real sets, or stand-ins
+        found |= _parts(s, targets, seed)
+    return found
+
+
+def _rendered(name, spec, share, each):
+    return Run('stages/render', dict(spec=spec, scale=share, each=each), labels=dict(training_set=name, target='', seed=0))
+
+
+def _styles(s):
+    "Six generators, what they make of the same images, and how far that is from Market-1501."
+    found = dict(msco=Run('stages/render', dict(spec='msco', scale=s.share / 10, height=256, width=128),
+                          labels=dict(role='msco', seed=0)),
+                 source=Run('stages/render', dict(spec='finegpr', scale=s.share, each=s.chosen, masks=True), labels=dict(role='source', seed=0)))
+    for method in TRANSFERS:
+        for resolution, target in RESOLUTIONS.items():
+            name, about = f'{method}-{resolution}', dict(translation=method, resolution=resolution, seed=0)
+            found[f'style-{name}'] = Run('stages/style', dict(config=method, settings=s.style, small='steps' in s.style),
+                                         dict(source='source', target=target), about)
+            found[f'translated-{name}'] = Run('stages/translate', {}, dict(dataset='source', style=f'style-{name}'), about | dict(role='translated'))
+            found[f'distance-{name}'] = Run('stages/frechet', dict(images=s.distance), dict(dataset=f'translated-{name}', target='market1501'),
+                                            about | dict(role='distance'))
+    return found
+
+
+def _parts(s, targets, seed):
+    "What is chosen from FineGPR's plan, for nobody and for each target, and trained on; for the first seed, how near it is."
+    choose = lambda method, target: Run('stages/choose', dict(method=method, per_identity=s.chosen, seed=seed),
+                                        dict(dataset='finegpr', target=target))
+    label = lambda name, t: dict(role='chosen', training_set=f'finegpr+{name}', target='', seed=seed, of=t)
+    anyhow = f'chosen-random-{seed}'
+    found = {anyhow: choose('random', 'market1501')._replace(labels=label('random', ''))}
+    found |= _train(s, 'finegpr+random', anyhow, targets, seed)
+    if 'steps' in s.settings: found |= _train(s, 'finegpr+longer', 'finegpr', targets, seed, longer=4)
+    for t in targets:
+        ao, aost = f'chosen-ao-{t}-{seed}', f'chosen-aost-{t}-{seed}'
+        found[ao] = choose('herding', t)._replace(labels=label('ao', t))
+        found[aost] = Run('stages/translate', {}, dict(dataset=ao, style='style-spgan-high'), label('aost', t))
+        for name, part in (('finegpr+ao', ao), ('finegpr+aost', aost)): found |= _train(s, name, part, [t], seed, t)
+        for name, part in (('finegpr', 'finegpr'), ('finegpr+ao', ao), ('finegpr+aost', aost)):
+            if seed == 0:
+                found[f'near-{name}-{t}'] = Run('stages/frechet', dict(images=s.distance), dict(dataset=part, target=t),
+                                                dict(role='distance', training_set=name, target=t, seed=0))
+    return found
+
+
+def _train(s, name, dataset, targets, seed, part='', longer=1):
+    "One training, and its scores on the targets. `part` tells apart what was chosen for one target and for another."
+    model = f"model-{name}{f'-{part}' if part else ''}-{seed}"
+    settings = s.settings if longer == 1 else s.settings | dict(steps=longer * s.settings['steps'])
+    found = {model: Run('stages/train', dict(config=s.config, settings=settings, seed=seed), dict(dataset=dataset),
+                        dict(role='model', trained=name, of=part, seed=seed))}
+    for t in targets:
+        found[f'score-{name}-{t}-{seed}'] = Run('stages/evaluate', {}, dict(model=model, dataset=t), dict(training_set=name, target=t, seed=seed))
     return found
