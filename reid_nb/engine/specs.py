@@ -578,26 +578,24 @@ _MASKS = 'masks', 'full_masks', 'parts' # folders of what is seen, what would be
 _CHUNK = 96 # images of a piece of work, at least, if there are as many
 
 def _order(spec, rows): # -> order in which to render, and the piece of work each is in, by order
-    "People one after the other; where everybody passes many places, or few images of each are asked for, place after place."
+    "People one after the other, where the frames of all cameras can be kept; else place after place, and people within."
     p = _plan(spec, rows)
     person = _person(spec, p['kind'], p['person'])
-    if len(rows) < 3 * len(np.unique(person)): # a few images of each person: places cost more than people
-        order = np.lexsort((rows, person, p['angle'], p['background']))
-        unit, cut = p['background'][order], 288
-    elif any(f in ('location', 'camera') for f, _ in spec.grid):
-        order = np.lexsort((rows, person, p['background'], person // _BLOCK))
-        unit, cut = (person // _BLOCK * 1000 + p['background'])[order], 1024
-    elif spec.site: order, unit, cut = np.arange(len(rows)), person // _BLOCK, 1024
-    else: order, unit, cut = np.arange(len(rows)), person, 288
+    order, unit = np.arange(len(rows)), person
+    if sum(spec.cameras) > 12: # a scene is built with its cameras, a dozen more at a time
+        place = p['background'] * 100 + p['angle'] // 12
+        order = np.lexsort((rows, p['angle'], person, place))
+        unit = place[order]
     ends = [*(np.flatnonzero(np.diff(unit)) + 1).tolist(), len(rows)]
     piece, start, n = np.zeros(len(rows), int), 0, 0
     for end in ends:
         if end - start < _CHUNK and end != len(rows): continue
-        parts = -(-(end - start) // cut)
+        parts = -(-(end - start) // 288)
         piece[start:end] = n + np.arange(end - start) * parts // (end - start)
         start, n = end, n + parts
     return order, piece
 
+# %% ../../nbs/29_specs.ipynb #57a44933
 def _put(folder, partial, name, data):
     "Write a file of the dataset; it is whole or not there."
     path, new = os.path.join(folder, name), os.path.join(partial, f'{uuid.uuid4().hex}.new')
