@@ -193,6 +193,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'reid_nb.data.images._key': ('images.html#_key', 'reid_nb/data/images.py'),
                                      'reid_nb.data.images._tell_bad': ('images.html#_tell_bad', 'reid_nb/data/images.py'),
                                      'reid_nb.data.images.cache_images': ('images.html#cache_images', 'reid_nb/data/images.py'),
+                                     'reid_nb.data.images.image_size': ('images.html#image_size', 'reid_nb/data/images.py'),
                                      'reid_nb.data.images.read_image': ('images.html#read_image', 'reid_nb/data/images.py')},
             'reid_nb.data.loaders': { 'reid_nb.data.loaders.EpochBatches': ('loaders.html#epochbatches', 'reid_nb/data/loaders.py'),
                                       'reid_nb.data.loaders.EpochBatches.__init__': ( 'loaders.html#epochbatches.__init__',

@@ -17,13 +17,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from .backbones import ARCHITECTURES, make_backbone
 from .core import import_torchvision, known_name, progress, rng, torch_rng
-from .data.images import read_image
+from .data.images import image_size, read_image
 from .data.transforms import normalise
 from .weights import load_weights
 
@@ -187,9 +186,7 @@ def _pixels(image): # a file or an array -> (height, width, 3) uint8, at its own
     if isinstance(image, np.ndarray):
         if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3: return image
         raise ValueError(f'An image is (height, width, 3) bytes; got {image.dtype} of shape {image.shape}.')
-    try:
-        with Image.open(image) as im: width, height = im.size
-        return read_image(image, height, width)
+    try: return read_image(image, *image_size(image))
     except (OSError, ValueError, SyntaxError) as e: raise ValueError(f'{image} cannot be read as an image ({e}).') from e
 
 # %% ../nbs/3a_image_quality.ipynb #70683fe4

@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .core import fingerprint, known_name, pick_device, progress, rng, seed_all, write_whole
-from .data.images import cache_images, read_image
+from .data.images import cache_images, image_size, read_image
 from .data.records import class_labels, save_records
 from .data.transforms import normalise
 from .features import read_tensors, save_model
@@ -546,10 +546,8 @@ def _relative_names(images): # -> file names below the new folder
     names = [os.path.relpath(os.path.abspath(f), folders) for f in images]
     return [n if n.lower().endswith(('.jpg', '.jpeg', '.png')) else n + '.jpg' for n in names]
 
-def _read_with_size(path, height, width): # -> array, (width, height) of the file
-    try:
-        with Image.open(path) as im: size = im.size[::-1] if im.getexif().get(0x0112, 1) >= 5 else im.size
-        return read_image(path, height, width), size
+def _read_with_size(path, height, width): # -> array, (height, width) of the file
+    try: return read_image(path, height, width), image_size(path)
     except FileNotFoundError as e: raise FileNotFoundError(f'The image {path} of the table is not there. Was it moved?') from e
     except (OSError, ValueError, SyntaxError) as e:
         raise ValueError(f'{path} cannot be read as a picture ({e}). Restore it, or leave its row out.') from e
@@ -557,7 +555,7 @@ def _read_with_size(path, height, width): # -> array, (width, height) of the fil
 def _write_picture(pixels, size, path, partial):
     "A JPEG or PNG of that size, whole or not there."
     picture, new = Image.fromarray(pixels), partial/f'{uuid.uuid4().hex}{path.suffix}'
-    if picture.size != size: picture = picture.resize(size, Image.Resampling.BILINEAR)
+    if picture.size != size[::-1]: picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
     how = {} if path.suffix.lower() == '.png' else dict(format='JPEG', quality=95, subsampling=0)
     picture.save(new, **how)
     path.parent.mkdir(parents=True, exist_ok=True)
