@@ -24,7 +24,7 @@ from .attributes import ATTRIBUTES, draw_attributes
 from .bodies import make_body
 from .light import ILLUMINATIONS, WEATHERS
 from .motion import MOTIONS, pace
-from .render import Shot, kept_scene, render
+from .render import Shot, kept_scene, render, whole_dozens
 from .scenes import SCENE_SETS, SCENES
 
 # %% ../../nbs/29_specs.ipynb #cf1834c8
@@ -434,7 +434,7 @@ def scene_cameras(
     count:int # how many of its cameras
 ): # -> (C, 3) positions, (C, 4) regions x0, z0, x1, z1, and the walks around these, metres; C is at least `count`
     "Where the cameras of a scene hang, and where people are in their view."
-    s = kept_scene(scene, -(-count // 12) * 12)
+    s = kept_scene(scene, whole_dozens(count))
     region = np.array([c.region for c in s.cameras], float)
     middle = (region[:, :2] + region[:, 2:]) / 2
     walks = np.asarray(s.walk, float)
@@ -582,8 +582,8 @@ def _order(spec, rows): # -> order in which to render, and the piece of work eac
     p = _plan(spec, rows)
     person = _person(spec, p['kind'], p['person'])
     order, unit = np.arange(len(rows)), person
-    if sum(spec.cameras) > 12: # a scene is built with its cameras, a dozen more at a time
-        place = p['background'] * 100 + p['angle'] // 12
+    if sum(spec.cameras) > 12: # places: scenes, as they are built with so many cameras
+        place = p['background'] * 1000 + whole_dozens(p['angle'] + 1)
         order = np.lexsort((rows, p['angle'], person, place))
         unit = place[order]
     ends = [*(np.flatnonzero(np.diff(unit)) + 1).tolist(), len(rows)]
@@ -720,11 +720,15 @@ def render_dataset(
     return folder
 
 # %% ../../nbs/29_specs.ipynb #488580a2
+def _holds(file, rows): # a version that went in another order may have begun the folder
+    "Whether a finished piece of work is of these rows."
+    return file.is_file() and np.array_equal(np.sort(pd.read_parquet(file, columns=['row']).row), np.sort(rows))
+
 def _render_rows(spec, rows, folder, masks, workers):
     "Render the pieces of work that are not finished; how many there are in all."
     order, piece = _order(spec, rows)
     pieces = np.split(rows[order], np.flatnonzero(np.diff(piece)) + 1)
-    done = {int(f.stem) for f in (folder/'.partial').glob('*.parquet')}
+    done = {k for k, part in enumerate(pieces) if _holds(folder/'.partial'/f'{k:06d}.parquet', part)}
     back = lambda k: -1 if k // workers % 2 else 1 # there and back again: who was rendered last is still at hand
     todo = {k: part[::back(k)] for k, part in enumerate(pieces) if k not in done}
     left = sum(map(len, todo.values()))
