@@ -1159,6 +1159,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'reid_nb.reproduce._start_graph': ('reproduce.html#_start_graph', 'reid_nb/reproduce.py'),
                                    'reid_nb.reproduce._stop': ('reproduce.html#_stop', 'reid_nb/reproduce.py'),
                                    'reid_nb.reproduce._tell': ('reproduce.html#_tell', 'reid_nb/reproduce.py'),
+                                   'reid_nb.reproduce._variant': ('reproduce.html#_variant', 'reid_nb/reproduce.py'),
                                    'reid_nb.reproduce._watch': ('reproduce.html#_watch', 'reid_nb/reproduce.py'),
                                    'reid_nb.reproduce._without_word': ('reproduce.html#_without_word', 'reid_nb/reproduce.py'),
                                    'reid_nb.reproduce.check_asked': ('reproduce.html#check_asked', 'reid_nb/reproduce.py'),

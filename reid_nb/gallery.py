@@ -7,7 +7,7 @@ __all__ = ['PAPERS', 'read_artifacts', 'artifact_name', 'list_files', 'is_measur
            'write_front_page']
 
 # %% ../nbs/94_gallery.ipynb #b93c0140
-import csv, json
+import csv, json, re
 from pathlib import Path
 
 from .core import write_whole
@@ -105,9 +105,9 @@ def artifact_page(
 ) -> str: # Markdown, with links as from figures/
     "A table or figure, its files and its runs."
     folder = Path(root)/'figures'/paper
-    files, page = list_files(folder)[artifact], paper.removesuffix('-real') # a page's results on real data have a folder of their own
-    shows = next((a['shows'] for a in read_artifacts(root) if (a['paper'], a['artifact']) == (paper, artifact)), '')
-    lines = [f'# {PAPERS.get(paper, paper)}: {artifact_name(artifact)}', '', shows, '']
+    files, page = list_files(folder)[artifact], re.sub(r'(-\d+-seeds)?(-real)?$', '', paper) # as `reproduce` names its folders
+    shows = next((a['shows'] for a in read_artifacts(root) if (a['paper'], a['artifact']) == (page, artifact)), '')
+    lines = [f"# {PAPERS.get(page, page)}{paper.removeprefix(page).replace('-', ' ')}: {artifact_name(artifact)}", '', shows, '']
     if 'md' in files: lines += [files['md'].read_text(encoding='utf-8'), '']
     elif 'png' in files: lines += [f'![{artifact_name(artifact)}]({paper}/{files["png"].name})', '']
     lines += ['Files: ' + ', '.join(f'[{f.name}]({paper}/{f.name})' for kind, f in files.items() if kind != 'md'), '']

@@ -212,10 +212,13 @@ def places(
     real:bool=False # whether real data were used
 ) -> tuple: # folder of executed notebooks, folder of tables and figures
     "Where to put what people look at."
-    seeds = asked.seeds if asked.seeds != sizes(asked.profile).seeds else None
-    own = [*asked.target, *[f'{seeds}-seeds'] * bool(seeds)]
-    view = asked.root/'runs'/'-'.join([asked.profile, *own, *['real'] * real])
-    return view, asked.root/'figures' if asked.profile == 'mini' and not own else view/'figures'
+    view = asked.root/'runs'/'-'.join([asked.profile, *asked.target, *_variant(asked, real)])
+    return view, asked.root/'figures' if asked.profile == 'mini' and not asked.target else view/'figures'
+
+def _variant(asked:Asked, real:bool) -> list: # of words
+    "What else tells results apart, in the names of folders: seeds other than the profile's, and real data."
+    seeds = asked.seeds not in (None, sizes(asked.profile).seeds)
+    return [f'{asked.seeds}-seeds'] * seeds + ['real'] * real
 
 def _copy(file:Path, to:Path) -> bool: # whether it was needed
     if to.is_file() and filecmp.cmp(file, to, shallow=False): return False
@@ -228,7 +231,7 @@ def publish(
 ) -> list: # of files that changed
     "Put a page's tables and figures where they belong."
     real, folder = uses_real_data(page, asked), store_path(asked.root)/page.key/'figures'
-    to = places(asked, real)[1]/f"{page.plan.paper}{'-real' * real}"
+    to = places(asked, real)[1]/'-'.join([page.plan.paper, *_variant(asked, real)])
     mine = lambda f: page.artifacts is None or f.stem in page.artifacts
     files = [f for f in sorted(folder.glob('*')) if mine(f)]
     changed = [to/f.name for f in files if _copy(f, to/f.name)]

@@ -17,37 +17,36 @@ CHAIN = ['finegpr', 'market1501', 'msco', 'chosen-ao-market1501-0', 'style-spgan
 PARTS = ['score-finegpr*', 'chosen-*', 'finegpr', 'style-spgan-high', 'market1501', 'dukemtmc', 'cuhk03']
 ARTIFACTS = {'table1': [], 'table2': ['score-*'], 'table3': PARTS, 'table3-time': PARTS,
              'fig1': CHAIN, 'fig2': [], 'fig3': [], 'fig4': CHAIN, 'fig5': [], 'fig6': ['chosen-ao-*'],
-             'fig7': ['source', 'translated-*'], 'fig8': ['near-*'], 'fig9': ['distance-*', 'near-finegpr-market1501'], 'floor': ['colours-*']}
+             'fig7': ['source', 'translated-*'], 'fig8': ['near-*'], 'fig9': ['distance-*', 'near-finegpr-market1501'],
+             'floor': ['colours-*']}
 
 PLANS = dict(somaset='somaset', syri='syri', unrealperson='unreal', personx='personx', randperson='randperson')
 RESOLUTIONS = dict(low='market1501', high='msco')
 TRANSFERS = [(method, resolution) for method in ('cyclegan', 'ptgan', 'spgan') for resolution in RESOLUTIONS]
 
 # targets, other training sets and style transfers; share of the people of a set; images of each of FineGPR, and how many of them
-# are chosen; images of each person elsewhere (0: all); configuration of the training, and what is changed in it; the same of
-# style transfers; images of a Frechet distance
-Sizes = namedtuple('Sizes', 'targets plans transfers share finegpr chosen each config settings style distance')
+# are chosen; images of each person elsewhere (0: all), and of sets of which nobody is left out; configuration of the training,
+# and what is changed in it; the same of style transfers; images of a Frechet distance
+Sizes = namedtuple('Sizes', 'targets plans transfers share finegpr chosen each whole config settings style distance')
 ALL = (TARGETS, tuple(PLANS), TRANSFERS)
 SIZES = dict(
-    smoke=Sizes(TARGETS[:1], ('personx',), [('ptgan', 'low'), ('spgan', 'high')], .01, 8, 2, 4, 'hour',
+    smoke=Sizes(TARGETS[:1], ('personx',), [('ptgan', 'low'), ('spgan', 'high')], .01, 8, 2, 4, {}, 'hour',
                 dict(epochs=1, steps=2, warmup=.1, P=2), dict(steps=2), 20),
-    mini=Sizes(*ALL, .2, 98, 6, 16, 'hour', dict(epochs=1, steps=300, warmup=.1), dict(height=128, width=64, steps=400), 1300),
-    gpu=Sizes(*ALL, 1., 0, 108, 0, 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
-    paper=Sizes(*ALL, 1., 0, 108, 0, 'finegpr', {}, {}, 10_000))
-FEW = dict(somaset=80, syri=40) # sets of 50 and 100 people, of whom none is left out; images of each
+    mini=Sizes(*ALL, .2, 98, 6, 16, dict(somaset=80, syri=40), 'hour', dict(epochs=1, steps=300, warmup=.1),
+               dict(height=128, width=64, steps=400), 1300),
+    gpu=Sizes(*ALL, 1., 0, 108, 0, {}, 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
+    paper=Sizes(*ALL, 1., 0, 108, 0, {}, 'finegpr', {}, {}, 10_000))
 
 
 def runs(profile, targets, seeds):
     s, found = SIZES[profile], {}
     targets = [t for t in targets if t in s.targets] or targets[:1]
-    for t in {'market1501', *targets}: found[t] = _target(s, t)
+    for t in dict.fromkeys(['market1501', *targets]): found[t] = _target(s, t)
     for t in targets:
         about = dict(training_set='nothing', target=t, seed=0)
         found[f'colours-{t}'] = Run('stages/evaluate_histogram', {}, dict(dataset=t), about)
     found['finegpr'] = _rendered('finegpr', 'finegpr', s.share, s.finegpr)
-    for name in s.plans:
-        few = profile == 'mini' and name in FEW
-        found[name] = _rendered(name, PLANS[name], 1. if few else s.share, FEW[name] if few else s.each)
+    for name in s.plans: found[name] = _rendered(name, PLANS[name], 1. if name in s.whole else s.share, s.whole.get(name, s.each))
     found |= _styles(s)
     for seed in range(seeds):
         for name in ('finegpr', *s.plans, *targets): found |= _train(s, name, name, targets, seed)
