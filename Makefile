@@ -36,7 +36,7 @@ reproduce: $(STAMP) ## run what the book can reproduce so far (PROFILE=mini, JOB
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/reid-nb reproduce --profile $(PROFILE) --jobs $(JOBS) $(ARGS)
 
 test: $(STAMP) ## all tests: notebooks equal library, notebooks run, pytest, the wheel in a clean environment
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 	$(BIN)/nbdev-test --n-workers $(JOBS)
 	PYTHON=$(BIN)/python VENV=$(VENV)-wheel bash tests/wheel.sh
 

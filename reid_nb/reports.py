@@ -112,21 +112,21 @@ def compare(
 # %% ../nbs/91_reports.ipynb #1ddf5667
 def lay_out(
     table:pd.DataFrame # from compare
-) -> pd.DataFrame: # of text; columns (target, metric, 'reported' or 'measured'), index the rows
+) -> pd.DataFrame: # of text; index (target, row), or rows if nothing has a target; columns (metric, 'reported' or 'measured')
     "The table as it is printed."
-    row = table.columns[0]
-    domains = {t: ' / '.join(sorted(set(g.domain) - {''})) for t, g in table.groupby('target')}
-    head = {t: f'{title(t)} ({d})' if d and t else title(t) for t, d in domains.items()}
-    quoted = {r for r, g in table.groupby(row) if (g.quoted_from != '').any()}
-    rows = [title(r) + '*' * (r in quoted) for r in table[row].drop_duplicates()]
-    cells = dict.fromkeys((head[c.target], c.metric) for c in table.itertuples())
-    columns = [(*c, kind) for c in cells for kind in ('reported', 'measured')]
-    text = pd.DataFrame('–', index=pd.Index(rows, name=row.replace('_', ' ')), columns=pd.MultiIndex.from_tuples(columns))
+    row, targets = table.columns[0], [t for t in table.target.unique() if t] or ['']
+    domains = {t: ' / '.join(sorted(set(table.domain[table.target == t]) - {''})) for t in targets}
+    heads = {t: title(t) + f' ({d})' * bool(t and d) for t, d in domains.items()}
+    quoted = set(table[row][table.quoted_from != ''])
+    rows = {r: title(r) + '*' * (r in quoted) for r in table[row].unique()}
+    index = pd.MultiIndex.from_product([heads.values(), rows.values()], names=['target', row.replace('_', ' ')])
+    columns = pd.MultiIndex.from_product([table.metric.unique(), ('reported', 'measured')])
+    text = pd.DataFrame('–', index, columns)
     for c in table.itertuples(index=False):
-        at = title(c[0]) + '*' * (c[0] in quoted), (head[c.target], c.metric)
-        text.loc[at[0], (*at[1], 'reported')] = _show(c.reported, c.metric)
-        text.loc[at[0], (*at[1], 'measured')] = _show(c.measured, c.metric, c.spread)
-    return text
+        for t in [c.target] if c.target else targets:
+            shown = _show(c.reported, c.metric), _show(c.measured, c.metric, c.spread)
+            text.loc[(heads[t], rows[c[0]]), c.metric] = shown
+    return text if any(targets) else text.droplevel(0)
 
 def explain(
     table:pd.DataFrame # from compare
@@ -143,13 +143,20 @@ def explain(
     return (text := '; '.join(said) + '.')[0].upper() + text[1:]
 
 # %% ../nbs/91_reports.ipynb #47ffd4be
+def _cells(text:pd.DataFrame) -> tuple: # heads: a tuple of words for each column; lines: of text
+    "Index and columns alike. Of an index of two levels the first is said once."
+    as_tuple = lambda label: label if isinstance(label, tuple) else (label,)
+    columns, index = ([*map(as_tuple, labels)] for labels in (text.columns, text.index))
+    names = [('',) * (len(columns[0]) - 1) + (name or '',) for name in text.index.names]
+    said = [('', *i[1:]) if len(i) > 1 and n and i[0] == index[n - 1][0] else i for n, i in enumerate(index)]
+    return [*names, *columns], [[*map(str, (*i, *r))] for i, r in zip(said, text.itertuples(index=False, name=None))]
+
 def to_markdown(text:pd.DataFrame) -> str:
     "A table of text as Markdown; the parts of a head stand above one another."
-    heads = ['<br>'.join(p for p in (c if isinstance(c, tuple) else (c,)) if p) for c in text.columns]
-    body = [[str(i), *map(str, r)] for i, r in zip(text.index, text.itertuples(index=False))]
+    heads, lines = _cells(text)
     escape = lambda s: s.replace('|', '\\|').replace('*', '\\*')
     line = lambda cells: '| ' + ' | '.join(map(escape, cells)) + ' |\n'
-    return line([text.index.name or '', *heads]) + '|' + '---|' * (len(heads) + 1) + '\n' + ''.join(map(line, body))
+    return line('<br>'.join(filter(None, h)) for h in heads) + '|' + '---|' * len(heads) + '\n' + ''.join(map(line, lines))
 
 _LATEX = {c: f'\\{c}' for c in '&%_#$'} | {'\\': r'\textbackslash{}', '±': r'$\pm$', '–': '--', '→': r'$\to$', 'é': r"\'e"}
 
@@ -159,17 +166,17 @@ def to_latex(
 ) -> str:
     "A table of text for LaTeX, with booktabs."
     escape = lambda s: ''.join(_LATEX.get(c, c) for c in str(s))
-    columns = [c if isinstance(c, tuple) else (c,) for c in text.columns]
-    lines = []
-    for n in range(len(columns[0])):
-        cells, heads = [], [c[:n + 1] for c in columns]
-        for h in dict.fromkeys(heads):
-            wide = heads.count(h)
+    heads, lines = _cells(text)
+    first, said = text.index.nlevels, []
+    for n in range(len(heads[0])):
+        cells, above = [escape(h[n]) for h in heads[:first]], [h[:n + 1] for h in heads[first:]]
+        for h in dict.fromkeys(above):
+            wide = above.count(h)
             cells.append(escape(h[-1]) if wide == 1 else rf'\multicolumn{{{wide}}}{{c}}{{{escape(h[-1])}}}')
-        lines.append(' & '.join([escape(text.index.name or '') if n == len(columns[0]) - 1 else '', *cells]) + r' \\')
-    body = [' & '.join(map(escape, [i, *r])) + r' \\' for i, r in zip(text.index, text.itertuples(index=False))]
-    inner = '\n'.join([r'\toprule', *lines, r'\midrule', *body, r'\bottomrule'])
-    table = f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n{inner}\n\\end{{tabular}}\n"
+        said.append(' & '.join(cells) + r' \\')
+    body = ['\\midrule\n' * (first > 1 and n > 0 and bool(l[0])) + ' & '.join(map(escape, l)) + r' \\' for n, l in enumerate(lines)]
+    inner = '\n'.join([r'\toprule', *said, r'\midrule', *body, r'\bottomrule'])
+    table = f"\\begin{{tabular}}{{{'l' * first}{'r' * (len(heads) - first)}}}\n{inner}\n\\end{{tabular}}\n"
     return table if not caption else f'\\begin{{table}}\n\\centering\n\\caption{{{escape(caption)}}}\n{table}\\end{{table}}\n'
 
 # %% ../nbs/91_reports.ipynb #bcc55ee4
@@ -187,7 +194,7 @@ def write_table(
     files = dict(csv=table.to_csv(index=False),
                  md=f'{caption}\n\n' * bool(caption) + to_markdown(text) + f'\n{below}\n'.replace('* q', '\\* q') * bool(below),
                  tex=to_latex(text, ' '.join(filter(None, [caption, below]))),
-                 html='\n'.join([*[f'<p>{caption}</p>'] * bool(caption), text.rename_axis(None).to_html(),
+                 html='\n'.join([*[f'<p>{caption}</p>'] * bool(caption), text.rename_axis([None] * text.index.nlevels).to_html(),
                                  *[f'<p>{below}</p>'] * bool(below), '']))
     for ending, content in files.items():
         with write_whole(Path(out)/f'{name}.{ending}') as f: f.write_text(content, encoding='utf-8')
@@ -195,19 +202,20 @@ def write_table(
     return text
 
 def _picture(text:pd.DataFrame): # -> matplotlib figure, of no window
-    "A table as a picture: ruled above, below, and under its head."
+    "A table as a picture: ruled above, below, under its head, and between targets."
     from matplotlib.figure import Figure
-    lines = [[text.index.name or '', *('\n'.join(p for p in (c if isinstance(c, tuple) else (c,)) if p) for c in text.columns)],
-             *([str(i), *r] for i, r in zip(text.index, text.itertuples(index=False)))]
+    heads, lines = _cells(text)
+    first, blocks = text.index.nlevels, [n for n, l in enumerate(lines) if l[0]] if text.index.nlevels > 1 else [0]
+    lines = [['\n'.join(filter(None, h)) for h in heads], *lines]
     lines = [[textwrap.fill(cell, 60) if '\n' not in cell else cell for cell in line] for line in lines]
-    wide = [max(len(l) for line in lines for l in line[n].split('\n')) + 2 for n in range(len(lines[0]))]
+    wide = [max(len(l) for line in lines for l in line[n].split('\n')) + 2 for n in range(len(heads))]
     high = [max(cell.count('\n') + 1 for cell in line) + .6 for line in lines]
     fig = Figure(figsize=(.085 * sum(wide), .19 * sum(high)))
     ax = fig.add_axes((0, 0, 1, 1), xlim=(0, sum(wide)), ylim=(sum(high), 0)); ax.axis('off')
     for y, line, h in zip(np.cumsum([0, *high]), lines, high):
         for n, (x, cell) in enumerate(zip(np.cumsum([0, *wide]), line)):
-            ax.text(x if n == 0 else x + wide[n] - 1, y + h / 2, cell, ha='left' if n == 0 else 'right', va='center', fontsize=9)
-    for y in (0, high[0], sum(high)): ax.axhline(y, color='k', lw=.8)
+            ax.text(x if n < first else x + wide[n] - 1, y + h / 2, cell, ha='left' if n < first else 'right', va='center', fontsize=9)
+    for n in (0, *(b + 1 for b in blocks), len(lines)): ax.axhline(sum(high[:n]), color='k', lw=.8, clip_on=False)
     return fig
 
 # %% ../nbs/91_reports.ipynb #0fbb0f01
