@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['BAG_OF_TRICKS', 'CONFIGURATIONS', 'Configuration', 'LIMITS', 'ANEW', 'configuration', 'learning_rate', 'SumOfTerms',
            'usual_terms', 'ReIDLearner', 'Part', 'Place', 'Bytes', 'Rate', 'SumGradients', 'Average', 'Watch',
-           'Evaluate', 'Record', 'Bar', 'Checkpoints', 'go_on', 'keep_memory', 'known_images', 'fit', 'plot_history']
+           'Evaluate', 'Record', 'Bar', 'Checkpoints', 'go_on', 'known_images', 'fit', 'plot_history']
 
 # %% ../nbs/38_learner.ipynb #b64683d0
-import contextlib, copy, ctypes, json, math, os, re, time, warnings
+import contextlib, copy, json, math, os, re, time, warnings
 from collections import namedtuple
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from .core import fingerprint, known_name, progress, stream, write_whole
 from .data.images import cache_images
 from .data.transforms import normalise
 from .evaluation import evaluate
-from .features import extract, read_tensors, save_model
+from .features import extract, keep_memory, read_tensors, save_model
 from .losses import smoothed_cross_entropy, triplet_loss
 from .processes import average_statistics, gather_rows, share_dropout, sum_gradients
 
@@ -390,13 +390,6 @@ def _same_training(kept:dict, asked:dict, folder):
                          'begin anew.')
 
 # %% ../nbs/38_learner.ipynb #b1fb075f
-def keep_memory():
-    "Keep freed memory for the next step (glibc); elsewhere nothing happens."
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-    try: libc = ctypes.CDLL('libc.so.6')
-    except OSError: return
-    libc.mallopt(M_MMAP_THRESHOLD, 2**30); libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
 @contextlib.contextmanager
 def _memory_in_words(c):
     "OSError that says what to lower, where memory was short."

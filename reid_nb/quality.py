@@ -24,6 +24,7 @@ from .backbones import ARCHITECTURES, make_backbone
 from .core import import_torchvision, known_name, progress, rng, torch_rng
 from .data.images import image_size, read_image
 from .data.transforms import normalise
+from .features import keep_memory
 from .weights import load_weights
 
 import_torchvision()
@@ -175,6 +176,7 @@ def image_features(
     given = list(images.image) if isinstance(images, pd.DataFrame) else images
     if len(given) == 0: raise ValueError('There are no images to look at.')
     device, out = next(network.parameters()).device, []
+    keep_memory()
     with torch.inference_mode(), ThreadPoolExecutor() as pool:
         for a in progress(range(0, len(given), batch_size), f'features of {len(given):,} images'):
             batch = pool.map(lambda image: _stretch(_pixels(image), network.size), given[a:a + batch_size])

@@ -282,6 +282,7 @@ def one_at_a_time(
 # %% ../nbs/90_runs.ipynb #a0fe2262
 def _execute(job:dict, root:Path, out:Path):
     "Execute the notebook of `job` into `out`. RuntimeError, or OSError for a full disk: which cell raised what, where to look."
+    sys.modules.setdefault('rfc3987_syntax', None) # checks IRIs, which notebooks have not, and takes a second to be imported
     import logging, papermill
     from nbclient.exceptions import DeadKernelError
     logging.getLogger('papermill').setLevel(logging.ERROR)

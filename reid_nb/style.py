@@ -26,8 +26,8 @@ from .core import fingerprint, known_name, pick_device, progress, rng, seed_all,
 from .data.images import cache_images, image_size, read_image
 from .data.records import class_labels, save_records
 from .data.transforms import normalise
-from .features import read_tensors, save_model
-from .learner import _same_training, keep_memory, known_images
+from .features import keep_memory, read_tensors, save_model
+from .learner import _same_training, known_images
 from .losses import contrastive_loss
 
 # %% ../nbs/42_style_transfer.ipynb #54e3a839
@@ -567,6 +567,7 @@ def translate_images(
     generator # from train_translation or load_generator; it stays where it is
 ) -> np.ndarray: # (N,H,W,3) uint8
     "Pictures in memory, one by one through the generator's eyes: nobody depends on his neighbours."
+    keep_memory()
     x = torch.from_numpy(np.array(images)).to(next(generator.parameters()).device).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode(): y = generator(x)
     return ((y + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()

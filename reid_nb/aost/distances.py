@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..core import fingerprint, import_torchvision, known_name, need_space, progress, rng, write_whole
+from ..features import keep_memory
 from ..quality import check_images, convolutions, mean_and_spread
 from ..weights import load_weights
 
@@ -50,6 +51,7 @@ def see(
 ) -> tuple: # style: five tensors (n, N_l, M_l); content: (n, N, M)
     "The features that distances are made of. ValueError where these are not pictures of one size."
     check_images(images, 16)
+    keep_memory()
     p = next(net.parameters())
     mean, std = (torch.tensor(v, device=p.device).view(3, 1, 1) for v in ([.485, .456, .406], [.229, .224, .225]))
     x, seen = torch.from_numpy(np.array(images)).to(p.device).permute(0, 3, 1, 2), {}

@@ -3,7 +3,7 @@
 Each training set of Table 2 is rendered by our plan of it, with a share of its people, and trained on for equally many
 steps; each target is the real one where REID_DATA holds it, else its stand-in. Table 3 adds parts of FineGPR's plan: as many
 images of each person, drawn at random, chosen for the target, and chosen and translated by one SPGAN, which was trained on
-the stand-in of MSCO. Where the number of steps is fixed, the whole of FineGPR is also trained on for four times as many,
+the stand-in of MSCO. Where the number of steps is fixed, the whole of FineGPR is also trained on for twice as many,
 with the first seed. Generators, and the distances of what they make of the same images, have one seed.
 Figures 7 and 9 have six style transfers: three methods, trained on a target of low and one of high resolution."""
 from collections import namedtuple
@@ -25,17 +25,17 @@ RESOLUTIONS = dict(low='market1501', high='msco')
 TRANSFERS = [(method, resolution) for method in ('cyclegan', 'ptgan', 'spgan') for resolution in RESOLUTIONS]
 
 # targets, other training sets and style transfers; share of the people of a set; images of each of FineGPR, and how many of them
-# are chosen; images of each person elsewhere (0: all), and of sets of which nobody is left out; configuration of the training,
-# and what is changed in it; the same of style transfers; images of a Frechet distance
-Sizes = namedtuple('Sizes', 'targets plans transfers share finegpr chosen each whole config settings style distance')
+# are chosen; images of each person elsewhere (0: all), if not set by set; sets of which nobody is left out; configuration of the
+# training, and what is changed in it; the same of style transfers; images of a Frechet distance
+Sizes = namedtuple('Sizes', 'targets plans transfers share finegpr chosen each own whole config settings style distance')
 ALL = (TARGETS, tuple(PLANS), TRANSFERS)
 SIZES = dict(
-    smoke=Sizes(TARGETS[:1], ('personx',), [('ptgan', 'low'), ('spgan', 'high')], .01, 8, 2, 4, {}, 'hour',
+    smoke=Sizes(TARGETS[:1], ('personx',), [('ptgan', 'low'), ('spgan', 'high')], .01, 8, 2, 4, {}, (), 'hour',
                 dict(epochs=1, steps=2, warmup=.1, P=2), dict(steps=2), 20),
-    mini=Sizes(*ALL, .2, 98, 6, 16, dict(somaset=80, syri=40), 'hour', dict(epochs=1, steps=300, warmup=.1),
-               dict(height=128, width=64, steps=400), 1300),
-    gpu=Sizes(*ALL, 1., 0, 108, 0, {}, 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
-    paper=Sizes(*ALL, 1., 0, 108, 0, {}, 'finegpr', {}, {}, 10_000))
+    mini=Sizes(*ALL, .2, 98, 6, 16, dict(somaset=80, syri=40, randperson=8), ('somaset', 'syri'), 'hour',
+               dict(epochs=1, steps=200, warmup=.1), dict(height=128, width=64, steps=400), 1300),
+    gpu=Sizes(*ALL, 1., 0, 108, 0, {}, (), 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
+    paper=Sizes(*ALL, 1., 0, 108, 0, {}, (), 'finegpr', {}, {}, 10_000))
 
 
 def runs(profile, targets, seeds):
@@ -46,7 +46,7 @@ def runs(profile, targets, seeds):
         about = dict(training_set='nothing', target=t, seed=0)
         found[f'colours-{t}'] = Run('stages/evaluate_histogram', {}, dict(dataset=t), about)
     found['finegpr'] = _rendered('finegpr', 'finegpr', s.share, s.finegpr)
-    for name in s.plans: found[name] = _rendered(name, PLANS[name], 1. if name in s.whole else s.share, s.whole.get(name, s.each))
+    for name in s.plans: found[name] = _rendered(name, PLANS[name], 1. if name in s.whole else s.share, s.own.get(name, s.each))
     found |= _styles(s)
     for seed in range(seeds):
         for name in ('finegpr', *s.plans, *targets): found |= _train(s, name, name, targets, seed)
@@ -88,7 +88,7 @@ def _parts(s, targets, seed):
     anyhow = f'chosen-random-{seed}'
     found = {anyhow: choose('random', 'market1501')._replace(labels=label('random', ''))}
     found |= _train(s, 'finegpr+random', anyhow, targets, seed)
-    if 'steps' in s.settings and seed == 0: found |= _train(s, 'finegpr+longer', 'finegpr', targets, seed, longer=4)
+    if 'steps' in s.settings and seed == 0: found |= _train(s, 'finegpr+longer', 'finegpr', targets, seed, longer=2)
     for t in targets:
         ao, aost = f'chosen-ao-{t}-{seed}', f'chosen-aost-{t}-{seed}'
         found[ao] = choose('herding', t)._replace(labels=label('ao', t))
