@@ -945,6 +945,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'reid_nb.features.read_tensors': ('features.html#read_tensors', 'reid_nb/features.py'),
                                   'reid_nb.features.save_model': ('features.html#save_model', 'reid_nb/features.py')},
             'reid_nb.gallery': { 'reid_nb.gallery._others': ('gallery.html#_others', 'reid_nb/gallery.py'),
+                                 'reid_nb.gallery._page': ('gallery.html#_page', 'reid_nb/gallery.py'),
                                  'reid_nb.gallery._repository_link': ('gallery.html#_repository_link', 'reid_nb/gallery.py'),
                                  'reid_nb.gallery._run_rows': ('gallery.html#_run_rows', 'reid_nb/gallery.py'),
                                  'reid_nb.gallery.artifact_name': ('gallery.html#artifact_name', 'reid_nb/gallery.py'),

@@ -78,9 +78,16 @@ def front_page(
             lines.append(f"| {shown} | {artifact_name(a['artifact'])} | {a['shows']}{state} |")
         own = {a['artifact'] for a in listed if a['paper'] == paper}
         lines += _others(paper, {stem: f for stem, f in made[paper].items() if stem not in own}, link)
-    for paper in made:
-        if paper not in PAPERS and made[paper]: lines += ['', f'## Page: {paper}', *_others(paper, made[paper], link)]
+        for again in (p for p in made if p != paper and _page(p)[0] == paper):
+            lines += ['', f'### The same {_page(again)[1]}', *_others(again, made[again], link)]
+    for page in (p for p in made if _page(p)[0] not in PAPERS and made[p]):
+        lines += ['', f"## Page: {', '.join(filter(None, _page(page)))}", *_others(page, made[page], link)]
     return '\n'.join(lines) + '\n'
+
+def _page(folder:str) -> tuple: # its page; '', 'with 3 seeds', 'on real data' ...
+    "What a folder of figures holds, by its name, which `reproduce` gave it."
+    page, seeds, real = re.fullmatch(r'(.+?)(?:-(\d+)-seeds)?(-real)?', folder).groups()
+    return page, ' '.join([f'with {seeds} seeds'] * bool(seeds) + ['on real data'] * bool(real))
 
 def _others(paper:str, made:dict, link) -> list:
     "What is no table or figure of a paper."
@@ -99,15 +106,15 @@ def _run_rows(runs:dict, keys:list, executed) -> list: # lines of Markdown
 
 def artifact_page(
     root, # the project's folder
-    paper:str,
+    paper:str, # the name of its folder in figures/
     artifact:str,
     executed=lambda key: False # whether the site has the executed notebook of a run, in runs/ beside figures/
 ) -> str: # Markdown, with links as from figures/
     "A table or figure, its files and its runs."
     folder = Path(root)/'figures'/paper
-    files, page = list_files(folder)[artifact], re.sub(r'(-\d+-seeds)?(-real)?$', '', paper) # as `reproduce` names its folders
+    files, (page, how) = list_files(folder)[artifact], _page(paper)
     shows = next((a['shows'] for a in read_artifacts(root) if (a['paper'], a['artifact']) == (page, artifact)), '')
-    lines = [f"# {PAPERS.get(page, page)}{paper.removeprefix(page).replace('-', ' ')}: {artifact_name(artifact)}", '', shows, '']
+    lines = [f"# {', '.join(filter(None, (PAPERS.get(page, page), how)))}: {artifact_name(artifact)}", '', shows, '']
     if 'md' in files: lines += [files['md'].read_text(encoding='utf-8'), '']
     elif 'png' in files: lines += [f'![{artifact_name(artifact)}]({paper}/{files["png"].name})', '']
     lines += ['Files: ' + ', '.join(f'[{f.name}]({paper}/{f.name})' for kind, f in files.items() if kind != 'md'), '']
