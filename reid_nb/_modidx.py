@@ -1123,6 +1123,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'reid_nb.quality.feature_extractor': ('image_quality.html#feature_extractor', 'reid_nb/quality.py'),
                                  'reid_nb.quality.feature_statistics': ('image_quality.html#feature_statistics', 'reid_nb/quality.py'),
                                  'reid_nb.quality.fid_inception': ('image_quality.html#fid_inception', 'reid_nb/quality.py'),
+                                 'reid_nb.quality.fold_norms': ('image_quality.html#fold_norms', 'reid_nb/quality.py'),
                                  'reid_nb.quality.frechet_at_infinity': ('image_quality.html#frechet_at_infinity', 'reid_nb/quality.py'),
                                  'reid_nb.quality.frechet_curve': ('image_quality.html#frechet_curve', 'reid_nb/quality.py'),
                                  'reid_nb.quality.frechet_distance': ('image_quality.html#frechet_distance', 'reid_nb/quality.py'),

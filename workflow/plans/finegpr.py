@@ -33,7 +33,7 @@ SIZES = dict(
     smoke=Sizes(TARGETS[:1], ('personx',), [('ptgan', 'low'), ('spgan', 'high')], .01, 8, 2, 4, {}, (), 'hour',
                 dict(epochs=1, steps=2, warmup=.1, P=2), dict(steps=2), 20),
     mini=Sizes(*ALL, .2, 98, 6, 16, dict(somaset=80, syri=40, randperson=8), ('somaset', 'syri'), 'hour',
-               dict(epochs=1, steps=200, warmup=.1), dict(height=128, width=64, steps=400), 1300),
+               dict(epochs=1, steps=150, warmup=.1), dict(height=128, width=64, steps=300), 1300),
     gpu=Sizes(*ALL, 1., 0, 108, 0, {}, (), 'finegpr', dict(epochs=20, milestones=(7, 12)), {}, 10_000),
     paper=Sizes(*ALL, 1., 0, 108, 0, {}, (), 'finegpr', {}, {}, 10_000))
 
