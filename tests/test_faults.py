@@ -27,7 +27,7 @@ def slowly(*a): time.sleep(.05); return read(*a)
 I.read_image = slowly
 I.cache_images(load_records(%r), 64, 32, workers=1)''' % str(tmp_path/'d')
     p = start(slow, REID_CACHE=str(cache))
-    for _ in range(200):
+    for _ in range(1200):
         if list(cache.glob('images/.*.partial/images.u8')): break
         time.sleep(.05)
     else: pytest.fail('it never began to write')
