@@ -174,7 +174,8 @@ def to_latex(
             wide = above.count(h)
             cells.append(escape(h[-1]) if wide == 1 else rf'\multicolumn{{{wide}}}{{c}}{{{escape(h[-1])}}}')
         said.append(' & '.join(cells) + r' \\')
-    body = ['\\midrule\n' * (first > 1 and n > 0 and bool(l[0])) + ' & '.join(map(escape, l)) + r' \\' for n, l in enumerate(lines)]
+    body = ['\\midrule\n' * (first > 1 and n > 0 and bool(l[0])) + ' & '.join(map(escape, l)) + r' \\'
+            for n, l in enumerate(lines)]
     inner = '\n'.join([r'\toprule', *said, r'\midrule', *body, r'\bottomrule'])
     table = f"\\begin{{tabular}}{{{'l' * first}{'r' * (len(heads) - first)}}}\n{inner}\n\\end{{tabular}}\n"
     return table if not caption else f'\\begin{{table}}\n\\centering\n\\caption{{{escape(caption)}}}\n{table}\\end{{table}}\n'
@@ -214,7 +215,8 @@ def _picture(text:pd.DataFrame): # -> matplotlib figure, of no window
     ax = fig.add_axes((0, 0, 1, 1), xlim=(0, sum(wide)), ylim=(sum(high), 0)); ax.axis('off')
     for y, line, h in zip(np.cumsum([0, *high]), lines, high):
         for n, (x, cell) in enumerate(zip(np.cumsum([0, *wide]), line)):
-            ax.text(x if n < first else x + wide[n] - 1, y + h / 2, cell, ha='left' if n < first else 'right', va='center', fontsize=9)
+            ax.text(x if n < first else x + wide[n] - 1, y + h / 2, cell, ha='left' if n < first else 'right', va='center',
+                    fontsize=9)
     for n in (0, *(b + 1 for b in blocks), len(lines)): ax.axhline(sum(high[:n]), color='k', lw=.8, clip_on=False)
     return fig
 
