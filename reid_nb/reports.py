@@ -36,10 +36,11 @@ def title(
     return TITLES.get(name, name)
 
 def _show(value, metric:str, spread=np.nan) -> str:
-    "A number as it is printed, with its spread if it has one."
+    "A number as it is printed, with its spread if it has one; of counts, if they differ."
     if pd.isna(value): return '–'
     digits = 1 if metric in SHARES or (abs(value) < 1000 and value != int(value)) else 0
-    return f'{value:,.{digits}f}' + ('' if pd.isna(spread) else f' ± {spread:,.{digits}f}')
+    same = pd.isna(spread) or spread == 0 and UNITS.get(metric) == 'count'
+    return f'{value:,.{digits}f}' + ('' if same else f' ± {spread:,.{digits}f}')
 
 # %% ../nbs/91_reports.ipynb #5c1bc9cc
 def read_reported(
@@ -133,7 +134,8 @@ def explain(
 ) -> str: # the lines below a table, '; ' between them
     "What its marks mean: quoted from whom, profile, seeds, stand-ins."
     quoted, done = sorted(set(table.quoted_from) - {''}), table[table.seeds > 0]
-    low, high = (done.seeds.min(), done.seeds.max()) if len(done) else (0, 0)
+    scored = done[done.unit != 'count'] if (done.unit != 'count').any() else done # a count may be known without a second seed
+    low, high = (scored.seeds.min(), scored.seeds.max()) if len(scored) else (0, 0)
     seeds = f'{low} to {high} seeds' if low != high else '1 seed' if high == 1 else f'{high} seeds'
     said = [f"* quoted by the paper from {', '.join(quoted)}"] * bool(quoted)
     measured = f"measured with the profile {', '.join(sorted(set(done.profile)))}, {seeds}"

@@ -12,7 +12,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from .core import PROFILE_NAMES, known_name, profile as sizes, write_whole
-from .gallery import read_artifacts, write_front_page
+from .gallery import folder_name, read_artifacts, write_front_page
 from .plans import choose_runs, declared_reads, expect_seconds, load_plan, page_job, read_history, resolve, why_run
 from .runs import find_fault, make_job, notebook_path, one_at_a_time, read_record, store_path
 
@@ -212,13 +212,11 @@ def places(
     real:bool=False # whether real data were used
 ) -> tuple: # folder of executed notebooks, folder of tables and figures
     "Where to put what people look at."
-    view = asked.root/'runs'/'-'.join([asked.profile, *asked.target, *_variant(asked, real)])
+    view = asked.root/'runs'/folder_name(asked.profile, *asked.target, seeds=_other_seeds(asked), real=real)
     return view, asked.root/'figures' if asked.profile == 'mini' and not asked.target else view/'figures'
 
-def _variant(asked:Asked, real:bool) -> list: # of words
-    "What else tells results apart, in the names of folders: seeds other than the profile's, and real data."
-    seeds = asked.seeds not in (None, sizes(asked.profile).seeds)
-    return [f'{asked.seeds}-seeds'] * seeds + ['real'] * real
+def _other_seeds(asked:Asked): # -> int, or None where they are the profile's
+    return asked.seeds if asked.seeds != sizes(asked.profile).seeds else None
 
 def _copy(file:Path, to:Path) -> bool: # whether it was needed
     if to.is_file() and filecmp.cmp(file, to, shallow=False): return False
@@ -231,7 +229,7 @@ def publish(
 ) -> list: # of files that changed
     "Put a page's tables and figures where they belong."
     real, folder = uses_real_data(page, asked), store_path(asked.root)/page.key/'figures'
-    to = places(asked, real)[1]/'-'.join([page.plan.paper, *_variant(asked, real)])
+    to = places(asked, real)[1]/folder_name(page.plan.paper, seeds=_other_seeds(asked), real=real)
     mine = lambda f: page.artifacts is None or f.stem in page.artifacts
     files = [f for f in sorted(folder.glob('*')) if mine(f)]
     changed = [to/f.name for f in files if _copy(f, to/f.name)]
