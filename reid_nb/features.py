@@ -80,7 +80,7 @@ def fold_norms(
     "Gives the work of each batch norm to the convolution before it, where the two follow one another in a Sequential."
     for s in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
         for k, (a, b) in enumerate(zip(s, [*s][1:])):
-            if isinstance(a, nn.Conv2d) and isinstance(b, nn.BatchNorm2d): s[k], s[k + 1] = fuse_conv_bn_eval(a, b), nn.Identity()
+            if type(a) is nn.Conv2d and type(b) is nn.BatchNorm2d: s[k], s[k + 1] = fuse_conv_bn_eval(a, b), nn.Identity()
     return net
 
 # %% ../nbs/36_features.ipynb #819379ba
